@@ -1,0 +1,56 @@
+//! What every error of clawteam can say about itself besides its text.
+
+use std::error::Error;
+
+/// The exit status of a failed command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 1: the command could not do what was asked.
+    Failure,
+    /// 2: the command line itself is wrong.
+    Usage,
+    /// 75 (`EX_TEMPFAIL`): a lock stayed busy past its deadline; trying again is safe.
+    Busy,
+}
+
+impl Exit {
+    /// The number given to the operating system.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Failure => 1,
+            Self::Usage => 2,
+            Self::Busy => 75,
+        }
+    }
+}
+
+/// An error that can be told to a person and to a program.
+///
+/// The text (`Display`) says what is wrong and where, in one line, without its source.
+/// Programs branch on [`code`](Diagnose::code), which never changes once released.
+pub trait Diagnose: Error + Send + Sync + 'static {
+    /// The stable identifier of this kind of failure, in snake case.
+    fn code(&self) -> &'static str;
+
+    /// What to do next, as a sentence or a command that works when pasted.
+    fn hint(&self) -> Option<String> {
+        None
+    }
+
+    /// The exit status.
+    fn exit(&self) -> Exit {
+        Exit::Failure
+    }
+}
+
+/// Writes `error` and everything that caused it on one line, separated by `: `.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        line.push_str(": ");
+        line.push_str(&next.to_string());
+        cause = next.source();
+    }
+    line
+}

@@ -1,0 +1,38 @@
+//! Every numeric limit of the product, with its reason.
+
+use std::time::Duration;
+
+/// Bytes in a name: 255 is what file systems allow, and a name is extended by prefixes and
+/// suffixes (`msg-….consumed`, `.lock`, a user's name before the inbox).
+pub const NAME_BYTES_MAX: usize = 120;
+
+/// How long a command waits for a lock before it gives up with status 75. Longer than any commit
+/// takes, shorter than a caller's own patience.
+pub const LOCK_WAIT: Duration = Duration::from_secs(20);
+
+/// How long a reader waits for a consistent view before it reads without one.
+pub const READ_LOCK_WAIT: Duration = Duration::from_secs(2);
+
+/// After this long a command says whom it waits for.
+pub const LOCK_NOTICE_AFTER: Duration = Duration::from_millis(300);
+
+/// Messages claimed at once: each claim holds one open file.
+pub const CLAIMS_MAX: usize = 4096;
+
+/// Open files left for everything that is not a claim.
+pub const OPEN_FILES_RESERVED: usize = 64;
+
+/// Slow poll under file notifications, for file systems that send none.
+pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Messages shown by `inbox peek`.
+pub const PEEK_MESSAGES_MAX: usize = 10;
+
+/// Messages of the log that the board shows.
+pub const BOARD_MESSAGES_MAX: usize = 200;
+
+/// How long a stopped agent has between SIGTERM and SIGKILL.
+pub const STOP_GRACE: Duration = Duration::from_secs(3);
+
+/// Respawns of a crashed agent before its breaker opens.
+pub const RESPAWNS_MAX: u32 = 2;

@@ -1,0 +1,15 @@
+//! The vocabulary that every other module speaks.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number.
+
+pub mod diagnose;
+pub mod id;
+pub mod limits;
+pub mod name;
+pub mod text;
+pub mod time;
+
+pub use diagnose::{Diagnose, Exit};
+pub use id::TaskId;
+pub use name::{AgentName, Name, TeamName, UserName};
+pub use time::Stamp;

@@ -1,0 +1,54 @@
+//! Text from users and agents, made safe to show.
+
+use std::fmt::Write as _;
+
+/// `text` as it can be written to a terminal: control characters become visible (`\u{1b}` is
+/// shown as `\x1b`), so that a message can neither move the cursor nor recolour the screen.
+/// Line breaks and tabs stay if `keep_lines`, otherwise they become spaces.
+pub fn printable(text: &str, keep_lines: bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' if keep_lines => shown.push(c),
+            '\n' | '\t' | '\r' => shown.push(' '),
+            c if c.is_control() => {
+                let code = u32::from(c);
+                let _ = if code < 0x100 {
+                    write!(shown, "\\x{code:02x}")
+                } else {
+                    write!(shown, "\\u{{{code:x}}}")
+                };
+            }
+            // Marks that reorder what is displayed around them.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
+            }
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// The first `max` characters of `text`.
+pub fn cut(text: &str, max: usize) -> &str {
+    text.char_indices().nth(max).map_or(text, |(end, _)| &text[..end])
+}
+
+/// `1 task`, `3 tasks`.
+pub fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_shown_not_obeyed() {
+        assert_eq!(printable("a\x1b[31mb\u{9b}c", true), "a\\x1b[31mb\\x9bc");
+        assert_eq!(printable("a\nb\tc", false), "a b c");
+        assert_eq!(printable("a\nb\tc\r", true), "a\nb\tc ");
+        assert_eq!(printable("[/foo] :bug: [x]", false), "[/foo] :bug: [x]");
+        assert_eq!(printable("\u{202e}abc", false), "\\u{202e}abc");
+    }
+}

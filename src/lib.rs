@@ -1,0 +1,6 @@
+//! clawteam: lead a team of CLI coding agents on plain files.
+
+#![forbid(unsafe_code)]
+
+pub mod core;
+pub mod ports;

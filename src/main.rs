@@ -1,0 +1,3 @@
+//! The `clawteam` program.
+
+fn main() {}

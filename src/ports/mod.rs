@@ -1,0 +1,11 @@
+//! What the application needs from the outside world, as traits over plain types.
+//!
+//! The adapters (`git`, `tmux`, `proc`, `spawn`) implement them; `app` knows only the traits.
+
+pub mod git;
+pub mod process;
+pub mod terminal;
+
+pub use git::{Git, GitError};
+pub use process::{ProcessId, Processes};
+pub use terminal::{Terminal, TerminalError};

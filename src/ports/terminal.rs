@@ -1,0 +1,136 @@
+//! Terminal windows that agents run in.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::{AgentName, Diagnose, TeamName};
+
+/// Why a terminal operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TerminalError {
+    /// tmux is not installed.
+    #[error("tmux not installed")]
+    Missing,
+    /// tmux refused.
+    #[error("tmux {command} failed: {output}")]
+    Failed {
+        /// The tmux command.
+        command: String,
+        /// What it wrote.
+        output: String,
+    },
+    /// The window is gone, or belongs to another server than the one it was made on.
+    #[error("tmux window {window} of agent '{agent}' is gone")]
+    Gone {
+        /// The window.
+        window: String,
+        /// The agent that ran in it.
+        agent: String,
+    },
+    /// tmux could not be run or its files not be read.
+    #[error("tmux")]
+    Io(#[from] std::io::Error),
+}
+
+impl Diagnose for TerminalError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Missing => "tmux_missing",
+            Self::Failed { .. } => "tmux_failed",
+            Self::Gone { .. } => "window_gone",
+            Self::Io(_) => "io",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        matches!(self, Self::Missing)
+            .then(|| "install tmux, or start agents with the subprocess backend: clawteam spawn subprocess …".into())
+    }
+}
+
+/// A window of one tmux server, as recorded when it was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// The window's id on its server, `@N`.
+    pub window: String,
+    /// The id of the agent's pane, `%N`.
+    pub pane: String,
+    /// The session that it was made in.
+    pub session: String,
+    /// The server: process number and start time of the tmux server (`#{pid}`, `#{start_time}`),
+    /// so that an id of an earlier server is never used on a later one.
+    pub server: String,
+}
+
+/// What to start in a new window.
+#[derive(Debug, Clone)]
+pub struct WindowPlan<'a> {
+    /// The team; the session is named `clawteam-<team>`.
+    pub team: &'a TeamName,
+    /// The agent; the window is named after it.
+    pub agent: &'a AgentName,
+    /// The program and its arguments, started without a shell.
+    pub argv: &'a [String],
+    /// Where it starts.
+    pub cwd: PathBuf,
+    /// Whether the window stays, showing the last screen, after the program has ended.
+    pub keep_after_exit: bool,
+}
+
+/// What happened to a text that was pasted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// The program took the text and the submit key from its terminal.
+    Delivered,
+    /// The program was not ready to read within the time allowed; nothing was typed.
+    NotReady,
+    /// The text was typed, but the program did not take it within the time allowed.
+    NotTaken,
+}
+
+/// Windows of a terminal multiplexer.
+pub trait Terminal: Send + Sync {
+    /// Whether tmux can be run at all.
+    fn is_available(&self) -> bool;
+
+    /// Opens a window for an agent, in the team's session, which is made if it is missing. Many
+    /// may do so at once. The window is tagged with the team and the agent.
+    fn open(&self, plan: &WindowPlan<'_>) -> Result<Window, TerminalError>;
+
+    /// Whether the window is still there, on the server that it was made on.
+    fn exists(&self, window: &Window) -> bool;
+
+    /// Types `text` into the window's program once it reads input, then the submit key, and
+    /// watches whether the program takes it.
+    fn deliver(
+        &self,
+        window: &Window,
+        text: &str,
+        patience: Duration,
+    ) -> Result<Delivery, TerminalError>;
+
+    /// The last lines on the window's screen, blank ones left out.
+    fn tail(&self, window: &Window, lines: usize) -> Result<Vec<String>, TerminalError>;
+
+    /// Closes the window. Already gone is success.
+    fn close(&self, window: &Window) -> Result<(), TerminalError>;
+
+    /// Closes the dead windows (program ended, kept for reading) of `agent` in the session of
+    /// `team`, except `keep`.
+    fn close_dead(
+        &self,
+        team: &TeamName,
+        agent: &AgentName,
+        keep: &Window,
+    ) -> Result<(), TerminalError>;
+
+    /// The windows of a team on the present server, with their agents.
+    fn windows_of(&self, team: &TeamName) -> Result<Vec<(AgentName, Window)>, TerminalError>;
+
+    /// Shows all windows of the team side by side and stays until the user leaves. The windows
+    /// themselves are not moved. Returns what was shown, for the message.
+    fn attach(&self, team: &TeamName) -> Result<String, TerminalError>;
+}
