@@ -1,0 +1,308 @@
+//! How documents get onto the disk: whole or not at all.
+//!
+//! One document: write a temporary file, `fdatasync`, rename over the target (this is the commit
+//! point), `fsync` the directory.
+//!
+//! Several documents: write all temporary files, then a redo journal with the same care; the
+//! rename of the journal is the commit point. Then rename the documents into place, sync their
+//! directories, remove the journal and sync its directory. That last sync is not a nicety: without
+//! it the journal can come back after a power loss and undo what was committed since.
+//!
+//! Whoever locks a scope next finishes what the journal says, so that a process killed in the
+//! middle leaves nothing half-done.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::FsBackend;
+use super::journal::{Journal, Record};
+use crate::store::backend::{Commit, Expect, Put, Revision};
+use crate::store::error::StoreError;
+use crate::store::key::{Key, Scope};
+
+/// A document's bytes, durable under a temporary name.
+struct Prepared<'c> {
+    put: &'c Put,
+    temp: PathBuf,
+}
+
+impl FsBackend {
+    /// Carries out `commit` under the lock of `scope`.
+    pub(super) fn commit_locked(&self, scope: &Scope, commit: &Commit) -> Result<(), StoreError> {
+        self.check_expectations(commit)?;
+        match (&commit.puts[..], &commit.deletes[..]) {
+            ([], []) => Ok(()),
+            ([put], []) => self.put_one(put),
+            ([], [(key, _)]) => self.delete_one(key),
+            _ => self.commit_many(scope, commit),
+        }
+    }
+
+    fn check_expectations(&self, commit: &Commit) -> Result<(), StoreError> {
+        let puts = commit.puts.iter().map(|put| (&put.key, put.expect));
+        let others = commit.expects.iter().chain(&commit.deletes).map(|(key, e)| (key, *e));
+        for (key, expect) in puts.chain(others) {
+            let holds = match expect {
+                Expect::Any => true,
+                Expect::Absent => !self.vfs.exists(&self.path(key)?),
+                Expect::Revision(revision) => self.revision(key)? == Some(revision),
+            };
+            if !holds {
+                return Err(StoreError::Conflict { key: key.to_string() });
+            }
+        }
+        Ok(())
+    }
+
+    fn revision(&self, key: &Key) -> Result<Option<Revision>, StoreError> {
+        Ok(self.read_file(key)?.map(|bytes| super::revision_of(&bytes)))
+    }
+
+    fn put_one(&self, put: &Put) -> Result<(), StoreError> {
+        let prepared = self.prepare(put)?;
+        if let Err(error) = self.place(&prepared) {
+            let _ = self.vfs.unlink(&prepared.temp);
+            return Err(error);
+        }
+        self.sync_parent(&self.path(&put.key)?)
+    }
+
+    fn delete_one(&self, key: &Key) -> Result<(), StoreError> {
+        let path = self.path(key)?;
+        self.unlink_if_there(&path)?;
+        self.sync_parent(&path)
+    }
+
+    fn commit_many(&self, scope: &Scope, commit: &Commit) -> Result<(), StoreError> {
+        let mut prepared = Vec::with_capacity(commit.puts.len());
+        for put in &commit.puts {
+            match self.prepare(put) {
+                Ok(one) => prepared.push(one),
+                Err(error) => {
+                    self.discard(&prepared);
+                    return Err(error);
+                }
+            }
+        }
+        let journal_path = self.path(&scope.journal_file())?;
+        let journal = match self.journal_of(scope, commit) {
+            Ok(journal) => journal,
+            Err(error) => {
+                self.discard(&prepared);
+                return Err(error);
+            }
+        };
+        let written = self.write_temp(&journal_path, &journal.encode(), false).and_then(|temp| {
+            self.vfs.rename(&temp, &journal_path).map_err(|source| {
+                let _ = self.vfs.unlink(&temp);
+                StoreError::io("write", &journal_path, source)
+            })
+        });
+        if let Err(error) = written {
+            self.discard(&prepared);
+            return Err(error);
+        }
+        // From here on the commit will happen, now or at the next lock.
+        self.finish(commit, &prepared, &journal_path)
+            .map_err(|source| StoreError::Unfinished { path: journal_path, source: source.into() })
+    }
+
+    fn finish(
+        &self,
+        commit: &Commit,
+        prepared: &[Prepared<'_>],
+        journal_path: &Path,
+    ) -> Result<(), StoreError> {
+        self.sync_parent(journal_path)?;
+        let mut dirs = BTreeSet::new();
+        for one in prepared {
+            self.place(one)?;
+            dirs.insert(self.path(&one.put.key)?);
+        }
+        for (key, _) in &commit.deletes {
+            let path = self.path(key)?;
+            self.unlink_if_there(&path)?;
+            dirs.insert(path);
+        }
+        self.retire_journal(&dirs, journal_path)
+    }
+
+    /// Syncs the directories of `paths`, then removes the journal for good.
+    fn retire_journal(&self, paths: &BTreeSet<PathBuf>, journal: &Path) -> Result<(), StoreError> {
+        let dirs: BTreeSet<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
+        for dir in dirs {
+            self.sync_dir(dir)?;
+        }
+        self.unlink_if_there(journal)?;
+        self.sync_parent(journal)
+    }
+
+    fn journal_of(&self, scope: &Scope, commit: &Commit) -> Result<Journal, StoreError> {
+        let mut records = Vec::new();
+        for put in &commit.puts {
+            let before = self.revision(&put.key)?;
+            records.push(Record::put(put, before, &self.path(&put.key)?)?);
+        }
+        for (key, _) in &commit.deletes {
+            records.push(Record::delete(key, self.revision(key)?));
+        }
+        Ok(Journal::new(scope, records))
+    }
+
+    /// Finishes the commit that a journal describes, if there is one.
+    pub(super) fn recover(&self, scope: &Scope) -> Result<(), StoreError> {
+        let key = scope.journal_file();
+        let path = self.path(&key)?;
+        if !self.vfs.exists(&path) {
+            return Ok(());
+        }
+        let Some(bytes) = self.read_file(&key)? else { return Ok(()) };
+        let journal = Journal::decode(&bytes, &path)?;
+        let mut paths = BTreeSet::new();
+        for record in journal.records() {
+            let target = self.path(&record.key)?;
+            let now = self.revision(&record.key)?;
+            let after = record.after.as_deref().map(|text| super::revision_of(text.as_bytes()));
+            if now == after {
+                // Done before the crash, but perhaps not yet durable.
+            } else if now == record.before {
+                self.redo(&record, &target)?;
+            } else {
+                // Somebody who does not know the journal changed the document since. What is
+                // there is newer; ours is kept where a person can find it.
+                self.keep_aside(&record)?;
+            }
+            paths.insert(target);
+        }
+        self.retire_journal(&paths, &path)
+    }
+
+    fn redo(&self, record: &Record, target: &Path) -> Result<(), StoreError> {
+        match &record.after {
+            None => self.unlink_if_there(target),
+            Some(text) => {
+                let put = Put {
+                    key: record.key.clone(),
+                    bytes: text.clone().into_bytes(),
+                    expect: Expect::Any,
+                    secret: record.secret,
+                    log: record.log.clone(),
+                };
+                let prepared = self.prepare(&put)?;
+                self.place(&prepared)
+            }
+        }
+    }
+
+    fn keep_aside(&self, record: &Record) -> Result<(), StoreError> {
+        let Some(text) = &record.after else { return Ok(()) };
+        let name = record.key.as_str().replace('/', "__");
+        let key = crate::store::key::Dir::top()
+            .child("quarantine")
+            .entry(&format!("{name}.superseded-{}", self.fresh_suffix()));
+        self.put_one(&Put::new(key, text.clone().into_bytes(), Expect::Any))
+    }
+
+    /// Writes one new document without a lock: its name must not exist.
+    pub(super) fn create_new(&self, put: &Put) -> Result<(), StoreError> {
+        let prepared = self.prepare(put)?;
+        let target = self.path(&put.key)?;
+        let linked = self.vfs.link(&prepared.temp, &target);
+        if let Err(error) = linked {
+            let outcome = match error.kind() {
+                io::ErrorKind::AlreadyExists => {
+                    Err(StoreError::Conflict { key: put.key.to_string() })
+                }
+                // A file system without hard links: the name is random enough.
+                _ if !self.vfs.exists(&target) => self.place(&prepared),
+                _ => Err(StoreError::io("write", &target, error)),
+            };
+            if outcome.is_err() {
+                let _ = self.vfs.unlink(&prepared.temp);
+                return outcome;
+            }
+            return self.sync_parent(&target);
+        }
+        // The temporary name cannot be consumed by a reader, so that the history entry is made
+        // from it even if the document is taken at this very moment.
+        if let Some(log) = &put.log {
+            self.file_under(&prepared.temp, &put.bytes, log);
+        }
+        let _ = self.vfs.unlink(&prepared.temp);
+        self.sync_parent(&target)
+    }
+
+    /// Gives `file` a second name as history. A failure costs nothing: whoever settles the
+    /// document files it again, and makes sure.
+    fn file_under(&self, file: &Path, bytes: &[u8], log: &Key) {
+        let _ = self.ensure_logged(file, bytes, log);
+    }
+
+    /// Makes the history entry of a document if it is not there.
+    pub(super) fn ensure_logged(
+        &self,
+        file: &Path,
+        bytes: &[u8],
+        log: &Key,
+    ) -> Result<(), StoreError> {
+        let path = self.path(log)?;
+        let mut linked = self.vfs.link(file, &path);
+        if matches!(&linked, Err(error) if error.kind() == io::ErrorKind::NotFound) {
+            self.create_dirs(path.parent().unwrap_or(&self.root))?;
+            linked = self.vfs.link(file, &path);
+        }
+        match linked {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(_) => {
+                let temp = self.write_temp(&path, bytes, false)?;
+                self.vfs.rename(&temp, &path).map_err(|e| StoreError::io("write", &path, e))
+            }
+        }
+    }
+
+    fn prepare<'c>(&self, put: &'c Put) -> Result<Prepared<'c>, StoreError> {
+        let target = self.path(&put.key)?;
+        let temp = self.write_temp(&target, &put.bytes, put.secret)?;
+        Ok(Prepared { put, temp })
+    }
+
+    /// Moves a prepared document into its place, and files it as history.
+    fn place(&self, prepared: &Prepared<'_>) -> Result<(), StoreError> {
+        if let Some(log) = &prepared.put.log {
+            self.file_under(&prepared.temp, &prepared.put.bytes, log);
+        }
+        let target = self.path(&prepared.put.key)?;
+        self.vfs
+            .rename(&prepared.temp, &target)
+            .map_err(|source| StoreError::io("write", target, source))
+    }
+
+    fn discard(&self, prepared: &[Prepared<'_>]) {
+        for one in prepared {
+            let _ = self.vfs.unlink(&one.temp);
+        }
+    }
+
+    /// Writes `bytes` durably under a temporary name beside `target`.
+    fn write_temp(&self, target: &Path, bytes: &[u8], secret: bool) -> Result<PathBuf, StoreError> {
+        let dir = target.parent().unwrap_or(&self.root);
+        let temp = dir.join(format!(".tmp-{}-{}", std::process::id(), self.fresh_suffix()));
+        let mut created = self.vfs.create(&temp, secret);
+        if matches!(&created, Err(error) if error.kind() == io::ErrorKind::NotFound) {
+            self.create_dirs(dir)?;
+            created = self.vfs.create(&temp, secret);
+        }
+        let written = created.and_then(|mut file| {
+            file.write_all(bytes).and_then(|()| if self.sync { file.sync() } else { Ok(()) })
+        });
+        match written {
+            Ok(()) => Ok(temp),
+            Err(source) => {
+                let _ = self.vfs.unlink(&temp);
+                Err(StoreError::io("write", target, source))
+            }
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! Documents as files below a data directory.
+
+mod commit;
+mod journal;
+mod lock;
+mod queue;
+pub mod vfs;
+mod watch;
+
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::backend::{
+    Backend, Blob, Changes, Claim, Commit, Guard, Mode, Patience, Put, Queued, Revision, Tick,
+};
+use super::error::{Holder, StoreError};
+use super::key::{Dir, Key, Scope};
+use vfs::{Hold, RealVfs, Vfs};
+
+/// Files below a data directory.
+#[derive(Debug)]
+pub struct FsBackend {
+    root: PathBuf,
+    vfs: Arc<dyn Vfs>,
+    /// Whether acknowledged changes are synced to the disk.
+    sync: bool,
+    /// Directories found to lie below the root, symbolic links resolved.
+    inside: Mutex<HashSet<PathBuf>>,
+    suffix: AtomicU64,
+}
+
+/// The state of a document that holds `bytes`.
+fn revision_of(bytes: &[u8]) -> Revision {
+    Revision(xxhash_rust::xxh3::xxh3_128(bytes))
+}
+
+impl FsBackend {
+    /// The data directory `root` on the operating system's file system. Without `sync`, changes
+    /// survive the end of the process but perhaps not the loss of power.
+    pub fn new(root: impl Into<PathBuf>, sync: bool) -> Self {
+        Self::on(root, Arc::new(RealVfs), sync)
+    }
+
+    /// The same on another file system.
+    pub fn on(root: impl Into<PathBuf>, vfs: Arc<dyn Vfs>, sync: bool) -> Self {
+        let seed = uuid::Uuid::new_v4().as_u64_pair().0;
+        Self {
+            root: root.into(),
+            vfs,
+            sync,
+            inside: Mutex::new(HashSet::new()),
+            suffix: AtomicU64::new(seed),
+        }
+    }
+
+    /// Eight hexadecimal digits that this process did not use before.
+    fn fresh_suffix(&self) -> String {
+        let number = self.suffix.fetch_add(0x9e37_79b9, Ordering::Relaxed);
+        format!("{:08x}", number & 0xffff_ffff)
+    }
+
+    fn path(&self, key: &Key) -> Result<PathBuf, StoreError> {
+        Ok(self.dir_path(&key.dir())?.join(key.name()))
+    }
+
+    /// The path of a collection, after checking that no symbolic link leads out of the root.
+    fn dir_path(&self, dir: &Dir) -> Result<PathBuf, StoreError> {
+        let path = if dir.as_str().is_empty() {
+            return Ok(self.root.clone());
+        } else {
+            self.root.join(dir.as_str())
+        };
+        let mut inside = self.inside.lock().expect("no thread panics while it checks a path");
+        if inside.contains(&path) {
+            return Ok(path);
+        }
+        match self.vfs.canonicalize(&path) {
+            Ok(real) => {
+                let root = self
+                    .vfs
+                    .canonicalize(&self.root)
+                    .map_err(|error| StoreError::io("open", &self.root, error))?;
+                if !real.starts_with(&root) {
+                    return Err(StoreError::Escapes { path });
+                }
+                inside.insert(path.clone());
+                Ok(path)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path),
+            Err(error) => Err(StoreError::io("open", path, error)),
+        }
+    }
+
+    fn read_file(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.path(key)?;
+        match self.vfs.read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(StoreError::io("read", path, error)),
+        }
+    }
+
+    fn list_names(&self, dir: &Dir, dirs: bool) -> Result<Vec<String>, StoreError> {
+        let path = self.dir_path(dir)?;
+        match self.vfs.list(&path) {
+            Ok(entries) => {
+                Ok(entries.into_iter().filter(|(_, is_dir)| *is_dir == dirs).map(|e| e.0).collect())
+            }
+            Err(error) if is_absent(&error) => Ok(Vec::new()),
+            Err(error) => Err(StoreError::io("list", path, error)),
+        }
+    }
+
+    /// Makes a directory and those above it, durably.
+    fn create_dirs(&self, dir: &Path) -> Result<(), StoreError> {
+        if self.vfs.exists(dir) {
+            return Ok(());
+        }
+        let parent = dir.parent().unwrap_or(Path::new("/"));
+        self.create_dirs(parent)?;
+        match self.vfs.create_dir(dir) {
+            Ok(()) => self.sync_dir(parent),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(StoreError::io("create", dir, error)),
+        }
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<(), StoreError> {
+        if !self.sync {
+            return Ok(());
+        }
+        match self.vfs.sync_dir(dir) {
+            // A directory that is gone has nothing left to lose.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(StoreError::io("sync", dir, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn sync_parent(&self, path: &Path) -> Result<(), StoreError> {
+        self.sync_dir(path.parent().unwrap_or(&self.root))
+    }
+
+    fn unlink_if_there(&self, path: &Path) -> Result<(), StoreError> {
+        match self.vfs.unlink(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(StoreError::io("remove", path, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn acquire(
+        &self,
+        scope: &Scope,
+        mode: Mode,
+        patience: &Patience<'_>,
+    ) -> Result<Hold, StoreError> {
+        let path = self.path(&scope.lock_file())?;
+        self.create_dirs(path.parent().unwrap_or(&self.root))?;
+        self.vfs.lock(&path, &scope.to_string(), mode, patience)
+    }
+
+    /// Who holds the lock of a scope now, if anybody does.
+    pub fn lock_holder(&self, lock_file: &Key) -> Option<Holder> {
+        let path = self.path(lock_file).ok()?;
+        let free = self.vfs.claim(&path, Mode::Shared).ok()?.is_some() || !self.vfs.exists(&path);
+        (!free).then(|| lock::holder(&path))
+    }
+}
+
+/// Whether an error means that nothing is there. A component that is a file means so too.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// A locked scope.
+struct FsGuard<'b> {
+    backend: &'b FsBackend,
+    scope: Scope,
+    mode: Mode,
+    _hold: Hold,
+}
+
+impl Guard for FsGuard<'_> {
+    fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        debug_assert!(self.mode == Mode::Exclusive, "a shared lock changes nothing");
+        self.backend.commit_locked(&self.scope, commit)
+    }
+}
+
+impl Backend for FsBackend {
+    fn read(&self, key: &Key) -> Result<Option<Blob>, StoreError> {
+        let bytes = self.read_file(key)?;
+        Ok(bytes.map(|bytes| Blob { revision: revision_of(&bytes), bytes }))
+    }
+
+    fn list(&self, dir: &Dir) -> Result<Vec<String>, StoreError> {
+        self.list_names(dir, false)
+    }
+
+    fn list_dirs(&self, dir: &Dir) -> Result<Vec<String>, StoreError> {
+        self.list_names(dir, true)
+    }
+
+    fn read_many(&self, dir: &Dir, names: &[String]) -> Vec<(String, Result<Blob, StoreError>)> {
+        let read = |name: &String| match self.read(&dir.entry(name)) {
+            Ok(Some(blob)) => Some((name.clone(), Ok(blob))),
+            Ok(None) => None,
+            Err(error) => Some((name.clone(), Err(error))),
+        };
+        // Below this many files a second thread costs more than it saves.
+        const PARALLEL_FROM: usize = 256;
+        if names.len() < PARALLEL_FROM {
+            return names.iter().filter_map(read).collect();
+        }
+        let workers = std::thread::available_parallelism().map_or(2, usize::from).min(8);
+        let share = names.len().div_ceil(workers);
+        std::thread::scope(|scope| {
+            let parts: Vec<_> = names
+                .chunks(share)
+                .map(|part| scope.spawn(move || part.iter().filter_map(read).collect::<Vec<_>>()))
+                .collect();
+            parts
+                .into_iter()
+                .flat_map(|part| part.join().expect("a reading thread does not panic"))
+                .collect()
+        })
+    }
+
+    fn create_dir(&self, dir: &Dir) -> Result<(), StoreError> {
+        self.create_dirs(&self.dir_path(dir)?)
+    }
+
+    fn lock<'a>(
+        &'a self,
+        scope: &Scope,
+        mode: Mode,
+        patience: &Patience<'_>,
+    ) -> Result<Box<dyn Guard + 'a>, StoreError> {
+        let mut hold = self.acquire(scope, mode, patience)?;
+        if mode == Mode::Exclusive {
+            self.recover(scope)?;
+        } else if self.vfs.exists(&self.path(&scope.journal_file())?) {
+            // Readers together find what a dead writer left: one of them finishes it first.
+            drop(hold);
+            let alone = self.acquire(scope, Mode::Exclusive, patience)?;
+            self.recover(scope)?;
+            drop(alone);
+            hold = self.acquire(scope, mode, patience)?;
+        }
+        Ok(Box::new(FsGuard { backend: self, scope: scope.clone(), mode, _hold: hold }))
+    }
+
+    fn create(&self, put: &Put) -> Result<(), StoreError> {
+        self.create_new(put)
+    }
+
+    fn append(&self, key: &Key, line: &[u8]) -> Result<(), StoreError> {
+        let path = self.path(key)?;
+        self.create_dirs(path.parent().unwrap_or(&self.root))?;
+        let is_new = !self.vfs.exists(&path);
+        let mut bytes = line.to_vec();
+        bytes.push(b'\n');
+        self.vfs
+            .append(&path, &bytes, self.sync)
+            .map_err(|error| StoreError::io("append to", &path, error))?;
+        if is_new { self.sync_parent(&path) } else { Ok(()) }
+    }
+
+    fn tick(&self, key: &Key, now_millis: u64, seed: u32) -> Result<Tick, StoreError> {
+        let path = self.path(key)?;
+        let mut next = Tick { millis: now_millis, count: seed };
+        let mut advance = |bytes: &[u8]| {
+            if let Some(last) = parse_tick(bytes) {
+                next = after(last, now_millis, seed);
+            }
+            format!("{} {:08x}\n", next.millis, next.count).into_bytes()
+        };
+        let mut done = self.vfs.exchange(&path, &mut advance);
+        if matches!(&done, Err(error) if error.kind() == io::ErrorKind::NotFound) {
+            self.create_dirs(path.parent().unwrap_or(&self.root))?;
+            done = self.vfs.exchange(&path, &mut advance);
+        }
+        done.map_err(|error| StoreError::io("write", path, error))?;
+        Ok(next)
+    }
+
+    fn queue(&self, dir: &Dir) -> Result<Vec<Queued>, StoreError> {
+        self.queue_entries(dir)
+    }
+
+    fn peek(&self, dir: &Dir, entry: &Queued) -> Result<Option<Vec<u8>>, StoreError> {
+        self.peek_entry(dir, entry)
+    }
+
+    fn claim(&self, dir: &Dir, entry: &Queued) -> Result<Option<Claim>, StoreError> {
+        self.claim_entry(dir, entry)
+    }
+
+    fn settle(&self, claims: Vec<(Claim, Option<Key>)>) -> Result<(), StoreError> {
+        self.settle_claims(claims)
+    }
+
+    fn put_aside(&self, claim: Claim, dir: &Dir, note: &[u8]) -> Result<String, StoreError> {
+        self.put_claim_aside(claim, dir, note)
+    }
+
+    fn set_aside(&self, key: &Key) -> Result<String, StoreError> {
+        let from = self.path(key)?;
+        let name = format!("{}.{}", key.as_str().replace('/', "__"), self.fresh_suffix());
+        let to = self.path(&Dir::top().child("quarantine").entry(&name))?;
+        self.create_dirs(to.parent().unwrap_or(&self.root))?;
+        self.vfs.rename(&from, &to).map_err(|error| StoreError::io("put aside", &from, error))?;
+        self.sync_parent(&to)?;
+        self.sync_parent(&from)?;
+        Ok(to.display().to_string())
+    }
+
+    fn retire(&self, dirs: &[Dir], last: &Key, label: &str) -> Result<usize, StoreError> {
+        let trash = Dir::top().child("trash").child(label);
+        let mut moved = 0;
+        for dir in dirs {
+            let from = self.dir_path(dir)?;
+            let to = self.root.join(trash.as_str()).join(dir.as_str());
+            let entries = match self.vfs.list(&from) {
+                Ok(entries) => entries,
+                Err(error) if is_absent(&error) => continue,
+                Err(error) => return Err(StoreError::io("list", from, error)),
+            };
+            for (name, _) in entries {
+                let is_lock = name.ends_with(".lock") || name == ".sequence";
+                if !is_lock && dir.entry(&name) != *last {
+                    moved += self.move_entry(&from.join(&name), &to.join(&name))?;
+                }
+            }
+            self.sync_dir(&from)?;
+        }
+        let from = self.path(last)?;
+        if self.vfs.exists(&from) {
+            let to = self.root.join(trash.as_str()).join(last.as_str());
+            moved += self.move_entry(&from, &to)?;
+            self.sync_parent(&from)?;
+        }
+        Ok(moved)
+    }
+
+    fn watch(&self, dirs: &[Dir]) -> Result<Box<dyn Changes>, StoreError> {
+        let paths: Result<Vec<PathBuf>, StoreError> =
+            dirs.iter().map(|dir| self.dir_path(dir)).collect();
+        Ok(Box::new(watch::FileChanges::new(&paths?)))
+    }
+
+    fn path_of(&self, key: &Key) -> PathBuf {
+        self.root.join(key.as_str())
+    }
+}
+
+impl FsBackend {
+    fn move_entry(&self, from: &Path, to: &Path) -> Result<usize, StoreError> {
+        self.create_dirs(to.parent().unwrap_or(&self.root))?;
+        match self.vfs.rename(from, to) {
+            Ok(()) => {
+                self.sync_parent(to)?;
+                Ok(1)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(StoreError::io("move", from, error)),
+        }
+    }
+}
+
+fn parse_tick(bytes: &[u8]) -> Option<Tick> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (millis, count) = text.trim().split_once(' ')?;
+    Some(Tick { millis: millis.parse().ok()?, count: u32::from_str_radix(count, 16).ok()? })
+}
+
+/// The tick that follows `last`: close to the clock, but never behind.
+pub(super) fn after(last: Tick, now_millis: u64, seed: u32) -> Tick {
+    if now_millis > last.millis {
+        Tick { millis: now_millis, count: seed }
+    } else if last.count == u32::MAX {
+        Tick { millis: last.millis + 1, count: seed }
+    } else {
+        Tick { millis: last.millis, count: last.count + 1 }
+    }
+}

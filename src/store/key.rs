@@ -1,0 +1,271 @@
+//! Where each document lies: the one table of paths below the data directory.
+
+use std::fmt;
+
+use crate::core::{AgentName, Name, TaskId, TeamName};
+
+/// A collection of documents, as a path relative to the data directory. Empty: the top.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Dir(String);
+
+/// A document, as a path relative to the data directory. Made only from checked names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(String);
+
+impl Dir {
+    /// The data directory itself.
+    pub fn top() -> Self {
+        Self(String::new())
+    }
+
+    /// All teams.
+    pub fn teams() -> Self {
+        Self("teams".into())
+    }
+
+    /// One team: its members, registries and mail.
+    pub fn team(team: &TeamName) -> Self {
+        Self(format!("teams/{team}"))
+    }
+
+    /// The inboxes of a team, each a collection of its own.
+    pub fn inboxes(team: &TeamName) -> Self {
+        Self(format!("teams/{team}/inboxes"))
+    }
+
+    /// The messages waiting in an inbox.
+    pub fn inbox(team: &TeamName, inbox: &AgentName) -> Self {
+        Self(format!("teams/{team}/inboxes/{inbox}"))
+    }
+
+    /// Messages that could not be understood, put aside.
+    pub fn dead_letters(team: &TeamName, inbox: &AgentName) -> Self {
+        Self(format!("teams/{team}/dead_letters/{inbox}"))
+    }
+
+    /// Copies of all messages ever sent in a team.
+    pub fn message_log(team: &TeamName) -> Self {
+        Self(format!("teams/{team}/events"))
+    }
+
+    /// All task lists.
+    pub fn task_lists() -> Self {
+        Self("tasks".into())
+    }
+
+    /// The tasks of a team.
+    pub fn tasks(team: &TeamName) -> Self {
+        Self(format!("tasks/{team}"))
+    }
+
+    /// The sessions of a team's agents.
+    pub fn sessions(team: &TeamName) -> Self {
+        Self(format!("sessions/{team}"))
+    }
+
+    /// What a team has spent.
+    pub fn costs(team: &TeamName) -> Self {
+        Self(format!("costs/{team}"))
+    }
+
+    /// Plans that agents of a team handed in.
+    pub fn plans(team: &TeamName) -> Self {
+        Self(format!("plans/{team}"))
+    }
+
+    /// The worktree registry of a team, and its worktrees.
+    pub fn workspaces(team: &TeamName) -> Self {
+        Self(format!("workspaces/{team}"))
+    }
+
+    /// What is known of each started agent of a team.
+    pub fn agents(team: &TeamName) -> Self {
+        Self(format!("agents/{team}"))
+    }
+
+    /// Harness runs of a team, and the journal of agents that ended.
+    pub fn harness(team: &TeamName) -> Self {
+        Self(format!("harness/{team}"))
+    }
+
+    /// A collection below this one. `name` must be one path component, as a listing gives it.
+    pub fn child(&self, name: &str) -> Self {
+        debug_assert!(!name.contains('/') && name != "..");
+        if self.0.is_empty() { Self(name.to_owned()) } else { Self(format!("{}/{name}", self.0)) }
+    }
+
+    /// A document in this collection. `name` must be one path component, as a listing gives it.
+    pub fn entry(&self, name: &str) -> Key {
+        Key(self.child(name).0)
+    }
+
+    /// The path, with `/`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Key {
+    /// The settings, in the data directory of the user's home.
+    pub fn settings() -> Self {
+        Self("config.json".into())
+    }
+
+    /// Name, members and budget of a team. A team exists if and only if this document does.
+    pub fn team(team: &TeamName) -> Self {
+        Dir::team(team).entry("config.json")
+    }
+
+    /// Which agents of a team were started, and how.
+    pub fn spawn_registry(team: &TeamName) -> Self {
+        Dir::team(team).entry("spawn_registry.json")
+    }
+
+    /// Crashes of a team's agents.
+    pub fn agent_health(team: &TeamName) -> Self {
+        Dir::team(team).entry("agent_health.json")
+    }
+
+    /// The last message number given out in a team.
+    pub fn message_sequence(team: &TeamName) -> Self {
+        Dir::team(team).entry(".sequence")
+    }
+
+    /// A task.
+    pub fn task(team: &TeamName, task: &TaskId) -> Self {
+        Dir::tasks(team).entry(&format!("task-{task}.json"))
+    }
+
+    /// The worktrees of a team.
+    pub fn workspace_registry(team: &TeamName) -> Self {
+        Dir::workspaces(team).entry("workspace-registry.json")
+    }
+
+    /// How an agent was started, with its prompt and environment.
+    pub fn launch_plan(team: &TeamName, agent: &AgentName) -> Self {
+        Dir::agents(team).entry(&format!("{agent}.plan.json"))
+    }
+
+    /// What became of an agent's process.
+    pub fn agent_record(team: &TeamName, agent: &AgentName) -> Self {
+        Dir::agents(team).entry(&format!("{agent}.json"))
+    }
+
+    /// The session of an agent.
+    pub fn session(team: &TeamName, agent: &AgentName) -> Self {
+        Dir::sessions(team).entry(&format!("{agent}.json"))
+    }
+
+    /// The text of a plan.
+    pub fn plan(team: &TeamName, agent: &AgentName, plan: &Name) -> Self {
+        Dir::plans(team).entry(&format!("{agent}-{plan}.md"))
+    }
+
+    /// The journal of agents that ended, one JSON object a line.
+    pub fn exit_journal(team: &TeamName) -> Self {
+        Dir::harness(team).entry("exit-journal.jsonl")
+    }
+
+    /// The path, with `/`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The collection that this document is in.
+    pub fn dir(&self) -> Dir {
+        Dir(self.0.rsplit_once('/').map_or("", |(dir, _)| dir).to_owned())
+    }
+
+    /// The last component.
+    pub fn name(&self) -> &str {
+        self.0.rsplit_once('/').map_or(self.0.as_str(), |(_, name)| name)
+    }
+
+    /// A key read back from a journal, if it is a path that stays below the data directory.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let good = |part: &str| !part.is_empty() && part != "." && part != "..";
+        text.split('/').all(good).then(|| Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Display for Dir {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What one lock guards: documents that change together.
+///
+/// Nothing takes a second scope while it holds one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// The settings.
+    Settings,
+    /// A team's members and budget.
+    Team(TeamName),
+    /// A team's tasks.
+    Tasks(TeamName),
+    /// A team's mail, when several inboxes change at once.
+    Mail(TeamName),
+    /// Which agents were started.
+    SpawnRegistry(TeamName),
+    /// Crashes of agents.
+    AgentHealth(TeamName),
+    /// A team's worktrees.
+    Workspaces(TeamName),
+    /// Changes to a repository, by a digest of its path.
+    Repository(Name),
+}
+
+impl Scope {
+    /// The lock file, as a path relative to the data directory. Those which Python's ClawTeam
+    /// locks too have the names that it gives them.
+    pub fn lock_file(&self) -> Key {
+        match self {
+            Self::Settings => Dir::top().entry("config.json.lock"),
+            Self::Team(team) => Dir::team(team).entry("config.json.lock"),
+            Self::Tasks(team) => Dir::tasks(team).entry(".tasks.lock"),
+            Self::Mail(team) => Dir::team(team).entry("mail.lock"),
+            Self::SpawnRegistry(team) => Dir::team(team).entry("spawn_registry.json.lock"),
+            Self::AgentHealth(team) => Dir::team(team).entry("agent_health.json.lock"),
+            Self::Workspaces(team) => Dir::workspaces(team).entry("workspace-registry.json.lock"),
+            Self::Repository(digest) => Dir("locks".into()).entry(&format!("repo-{digest}.lock")),
+        }
+    }
+
+    /// The journal of a commit under way in this scope.
+    pub fn journal_file(&self) -> Key {
+        let name = match self {
+            Self::Settings => "settings".to_owned(),
+            Self::Team(team) => format!("team-{team}"),
+            Self::Tasks(team) => format!("tasks-{team}"),
+            Self::Mail(team) => format!("mail-{team}"),
+            Self::SpawnRegistry(team) => format!("spawn-{team}"),
+            Self::AgentHealth(team) => format!("health-{team}"),
+            Self::Workspaces(team) => format!("workspaces-{team}"),
+            Self::Repository(digest) => format!("repo-{digest}"),
+        };
+        Dir("journal".into()).entry(&format!("{name}.json"))
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Settings => write!(f, "the settings"),
+            Self::Team(team) => write!(f, "team '{team}'"),
+            Self::Tasks(team) => write!(f, "the tasks of team '{team}'"),
+            Self::Mail(team) => write!(f, "the mail of team '{team}'"),
+            Self::SpawnRegistry(team) => write!(f, "the spawn registry of team '{team}'"),
+            Self::AgentHealth(team) => write!(f, "the agent health of team '{team}'"),
+            Self::Workspaces(team) => write!(f, "the workspaces of team '{team}'"),
+            Self::Repository(_) => write!(f, "the repository"),
+        }
+    }
+}
