@@ -3,5 +3,6 @@
 #![forbid(unsafe_code)]
 
 pub mod core;
+pub mod domain;
 pub mod ports;
 pub mod store;
