@@ -2,7 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod app;
 pub mod core;
 pub mod domain;
+pub mod env;
 pub mod ports;
 pub mod store;

@@ -54,3 +54,33 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     }
     line
 }
+
+/// Any error that can tell about itself, on its way to the user.
+#[derive(Debug)]
+pub struct Failure(Box<dyn Diagnose>);
+
+impl Failure {
+    /// The error.
+    pub fn inner(&self) -> &dyn Diagnose {
+        &*self.0
+    }
+
+    /// The error and its causes on one line.
+    pub fn message(&self) -> String {
+        let mut line = self.0.to_string();
+        if let Some(cause) = self.0.source() {
+            line.push_str(": ");
+            line.push_str(&chain(cause));
+        }
+        line
+    }
+}
+
+impl<E: Diagnose> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+/// The result of a use case.
+pub type Outcome<T> = Result<T, Failure>;

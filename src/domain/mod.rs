@@ -5,8 +5,10 @@
 //! document holds beyond the fields known here is kept as it is.
 
 pub mod agent;
+pub mod identity;
 pub mod lax;
 pub mod message;
+pub mod settings;
 pub mod task;
 pub mod team;
 pub mod workspace;

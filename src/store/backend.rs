@@ -130,6 +130,9 @@ pub trait Changes: Send {
     /// Returns at the next change of what is watched, or after `limit`. True if something changed
     /// (or may have).
     fn wait(&mut self, limit: Duration) -> bool;
+
+    /// Something that ends a wait at once from another thread.
+    fn waker(&self) -> Box<dyn Fn() + Send>;
 }
 
 /// A number that rises with each call.
@@ -139,6 +142,15 @@ pub struct Tick {
     pub millis: u64,
     /// Tells ticks of one millisecond apart.
     pub count: u32,
+}
+
+/// What kind of place documents are in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Whether it exists already.
+    pub exists: bool,
+    /// Whether it is the top of a file system of its own, perhaps of another machine.
+    pub is_mount: bool,
 }
 
 /// A place for documents.
@@ -204,6 +216,15 @@ pub trait Backend: Send + Sync + fmt::Debug {
 
     /// Watches collections for changes.
     fn watch(&self, dirs: &[Dir]) -> Result<Box<dyn Changes>, StoreError>;
+
+    /// Removes a document whose loss after a power failure would not matter.
+    fn discard(&self, key: &Key) -> Result<(), StoreError>;
+
+    /// How many entries of queues this process can hold at once.
+    fn claims_max(&self) -> usize;
+
+    /// What kind of place this is.
+    fn place(&self) -> Place;
 
     /// Where a document lies, for messages.
     fn path_of(&self, key: &Key) -> std::path::PathBuf;

@@ -46,6 +46,11 @@ pub enum Notice {
         /// What is wrong.
         reason: String,
     },
+    /// Something is odd, but the command goes on.
+    Warning {
+        /// What, as a sentence.
+        text: String,
+    },
     /// A listing was made while somebody else held the lock: its parts may not agree.
     Unlocked {
         /// What is locked.

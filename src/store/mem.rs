@@ -9,8 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::backend::{
-    Backend, Blob, Changes, Claim, Commit, Expect, Guard, Mode, Patience, Put, Queued, Revision,
-    Tick,
+    Backend, Blob, Changes, Claim, Commit, Expect, Guard, Mode, Patience, Place, Put, Queued,
+    Revision, Tick,
 };
 use super::error::{Holder, StoreError};
 use super::fs;
@@ -164,6 +164,14 @@ impl Changes for MemChanges {
         let changed = state.writes != seen;
         self.seen = state.writes;
         changed
+    }
+
+    fn waker(&self) -> Box<dyn Fn() + Send> {
+        let backend = self.backend.clone();
+        Box::new(move || {
+            backend.state().writes += 1;
+            backend.shared.changed.notify_all();
+        })
     }
 }
 
@@ -381,6 +389,19 @@ impl Backend for MemBackend {
     fn watch(&self, _dirs: &[Dir]) -> Result<Box<dyn Changes>, StoreError> {
         let seen = self.state().writes;
         Ok(Box::new(MemChanges { backend: self.clone(), seen }))
+    }
+
+    fn discard(&self, key: &Key) -> Result<(), StoreError> {
+        self.state().documents.remove(key);
+        Ok(())
+    }
+
+    fn claims_max(&self) -> usize {
+        usize::MAX
+    }
+
+    fn place(&self) -> Place {
+        Place { exists: true, is_mount: false }
     }
 
     fn path_of(&self, key: &Key) -> PathBuf {

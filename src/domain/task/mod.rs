@@ -6,5 +6,7 @@ mod rules;
 pub mod select;
 
 pub use model::{OnDisk, Priority, Status, Task, UnknownPriority, UnknownStatus};
-pub use rules::{Change, NewTask, TaskError, claim, complete_dependents, create, release, update};
+pub use rules::{
+    Change, NewTask, Others, TaskError, claim, complete_dependents, create, release, update,
+};
 pub use select::{Stats, ready, stats};

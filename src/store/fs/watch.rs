@@ -2,9 +2,9 @@
 //!
 //! Nothing depends on a notification: it only makes a wait end sooner.
 
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher as _};
 
@@ -12,8 +12,8 @@ use crate::core::limits;
 use crate::store::backend::Changes;
 
 pub(super) struct FileChanges {
-    paths: Vec<PathBuf>,
     events: Receiver<()>,
+    wake: Sender<()>,
     watcher: Option<notify::RecommendedWatcher>,
     /// Which of `paths` could not be watched because they do not exist.
     missing: Vec<PathBuf>,
@@ -22,14 +22,14 @@ pub(super) struct FileChanges {
 impl FileChanges {
     pub(super) fn new(paths: &[PathBuf]) -> Self {
         let (sender, events) = mpsc::channel();
+        let wake = sender.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // Reading what changed must not look like another change.
             if !event.is_ok_and(|event| event.kind.is_access()) {
                 let _ = sender.send(());
             }
         });
-        let mut changes =
-            Self { paths: paths.to_vec(), events, watcher: watcher.ok(), missing: paths.to_vec() };
+        let mut changes = Self { events, wake, watcher: watcher.ok(), missing: paths.to_vec() };
         changes.watch_missing();
         changes
     }
@@ -51,25 +51,22 @@ impl FileChanges {
 
 impl Changes for FileChanges {
     fn wait(&mut self, limit: Duration) -> bool {
-        let deadline = Instant::now() + limit;
-        let poll = limits::POLL_INTERVAL.min(limit);
-        match self.events.recv_timeout(poll) {
-            Ok(()) => {
-                while self.events.try_recv().is_ok() {}
-                if !self.missing.is_empty() {
-                    self.watch_missing();
-                }
-                true
-            }
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                self.watch_missing();
-                // A poll: perhaps something changed that nobody was told of.
-                Instant::now() < deadline || self.paths.iter().any(|path| Path::exists(path))
-            }
-            Err(mpsc::RecvTimeoutError::Disconnected) => {
-                std::thread::sleep(poll);
-                true
-            }
+        match self.events.recv_timeout(limits::POLL_INTERVAL.min(limit)) {
+            Ok(()) => while self.events.try_recv().is_ok() {},
+            // A poll: perhaps something changed that nobody told us of. (The channel cannot be
+            // closed: we have a sender ourselves.)
+            Err(_) => {}
         }
+        if !self.missing.is_empty() {
+            self.watch_missing();
+        }
+        true
+    }
+
+    fn waker(&self) -> Box<dyn Fn() + Send> {
+        let wake = self.wake.clone();
+        Box::new(move || {
+            let _ = wake.send(());
+        })
     }
 }
