@@ -3,4 +3,5 @@
 #![forbid(unsafe_code)]
 
 pub mod core;
+pub mod git;
 pub mod ports;
