@@ -227,7 +227,7 @@ impl GitProgram {
                 reference: reference.to_owned(),
                 commit: commit.to_owned(),
                 saved_at,
-                unmerged_commits: self.unmerged_in(root, commit)?,
+                unmerged_commits: self.unmerged_in(root, reference, commit)?,
                 uncommitted_files: self.uncommitted_files(root, commit)?,
             });
         }
@@ -236,12 +236,12 @@ impl GitProgram {
     }
 
     /// The number of commits without a home: as written down when saved, or as it is now.
-    fn unmerged_in(&self, root: &Path, commit: &str) -> Result<usize, GitError> {
+    fn unmerged_in(&self, root: &Path, reference: &str, commit: &str) -> Result<usize, GitError> {
         let noted = self.made_here(root, commit)?;
         let noted = noted.and_then(|message| line_after(&message, UNMERGED));
         match noted {
             Some(count) => Ok(count),
-            None => self.count_unmerged(root, &[commit.to_owned()], ""),
+            None => self.count_unmerged(root, &[commit.to_owned()], &branch_of(reference)),
         }
     }
 
@@ -440,6 +440,13 @@ fn all_refs_but(branch: &str) -> [String; 4] {
 /// What stands in `message` after `label` on a line of its own.
 fn line_after(message: &str, label: &str) -> Option<usize> {
     message.lines().find_map(|line| line.strip_prefix(label)).and_then(|text| text.parse().ok())
+}
+
+/// The branch that a salvage was made of, which may still be there, or be there again: it is no
+/// other home of the commits.
+fn branch_of(reference: &str) -> String {
+    let name = reference.strip_prefix("refs/clawteam/salvage/").unwrap_or_default();
+    name.rsplit_once('/').map(|(agent, _)| format!("clawteam/{agent}")).unwrap_or_default()
 }
 
 /// The time in the last part of a reference name: seconds or milliseconds since the

@@ -295,7 +295,7 @@ impl GitProgram {
         let without_link = path.is_dir() && path.join(".git").symlink_metadata().is_err();
         if without_link && fs::remove_dir(&path).is_err() {
             // Git removes only what it can prove to be a worktree.
-            self.at(root).args(["worktree", "repair"]).arg(&path).bytes()?;
+            self.at(root).args(["worktree", "repair"]).bytes()?;
         }
         remove.bytes().map(drop)
     }
