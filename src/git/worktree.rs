@@ -108,12 +108,7 @@ impl GitProgram {
             None => self.base_commit(root, base)?,
         };
         if existing.is_none() {
-            let create = self.at(root).args(["branch", "--no-track", branch, &start]);
-            match create.bytes() {
-                // Another process was faster; its branch is as good.
-                Err(_) if self.branch_commit(root, branch)?.is_some() => {}
-                other => drop(other?),
-            }
+            self.at(root).args(["branch", "--no-track", branch, &start]).bytes()?;
         }
         let add = self.at(root).args(["worktree", "add"]).arg(path).arg(branch);
         let finished = add.finish()?;

@@ -128,6 +128,17 @@ fn a_checkout_with_changes_is_refused() {
 }
 
 #[test]
+fn a_checkout_with_changes_is_refused_before_any_work() {
+    let fixture = diverged();
+    write(&fixture.root.join("README"), "dirty\n");
+    let record = fixture.top().join("runs");
+    let git = fixture.with_wrapper(&format!("echo \"$*\" >> '{}'", record.display()));
+    git.merge(&fixture.root, BRANCH, "main", "M").unwrap_err();
+    let runs = fs::read_to_string(record).unwrap();
+    assert!(runs.contains("diff --name-only") && !runs.contains("worktree add"), "{runs}");
+}
+
+#[test]
 fn an_untracked_file_in_the_way_is_kept() {
     let fixture = diverged();
     write(&fixture.root.join("work"), "mine\n");

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use clawteam::core::Diagnose;
 use clawteam::ports::Git;
@@ -145,16 +146,20 @@ fn staged_work_taken_back_from_the_files_is_saved_and_shown() {
 fn a_change_in_the_instant_of_the_last_index_write_is_seen() {
     let fixture = Fixture::new();
     let path = fixture.worktree();
-    // Same size and same times as the index believes: only the content tells.
-    let file = path.join("README");
-    let before = file.metadata().unwrap().modified().unwrap();
-    fs::write(&file, "HELLO\n").unwrap();
-    let handle = fs::File::options().write(true).open(&file).unwrap();
-    handle.set_modified(before).unwrap();
+    // Same size and same times as the index believes: only the content tells, and only the age of
+    // the index tells that it has to be looked at.
     fixture.run(&fixture.root, &["config", "core.trustctime", "false"]);
     fixture.run(&fixture.root, &["config", "core.checkStat", "minimal"]);
-    let index = fixture.root.join(".git/worktrees/agent-1/index");
-    fs::File::options().write(true).open(&index).unwrap().set_modified(before).unwrap();
+    let instant = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
+    let set_back = |file: &Path| {
+        fs::File::options().write(true).open(file).unwrap().set_modified(instant).unwrap();
+    };
+    let file = path.join("README");
+    set_back(&file);
+    fixture.run(&path, &["update-index", "--refresh"]);
+    fs::write(&file, "HELLO\n").unwrap();
+    set_back(&file);
+    set_back(&fixture.root.join(".git/worktrees/agent-1/index"));
     let saved = saved(&fixture);
     assert_eq!(saved.uncommitted_files, ["README"]);
     assert_eq!(fixture.show(SALVAGE, "README"), "HELLO");
