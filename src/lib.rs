@@ -6,5 +6,6 @@ pub mod app;
 pub mod core;
 pub mod domain;
 pub mod env;
+pub mod git;
 pub mod ports;
 pub mod store;
