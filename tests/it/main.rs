@@ -1,3 +1,4 @@
 //! Behaviour of the built program.
 
 mod git;
+mod install;
