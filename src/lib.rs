@@ -5,3 +5,4 @@
 pub mod core;
 pub mod ports;
 pub mod proc;
+pub mod tmux;

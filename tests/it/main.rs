@@ -1,6 +1,7 @@
 //! Behaviour of the built program.
 
 mod proc;
+mod tmux;
 
 use std::time::{Duration, Instant};
 
