@@ -9,3 +9,5 @@ pub mod env;
 pub mod git;
 pub mod ports;
 pub mod store;
+pub mod proc;
+pub mod tmux;
