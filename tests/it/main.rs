@@ -1,1 +1,3 @@
 //! Behaviour of the built program.
+
+mod store;
