@@ -272,6 +272,20 @@ pub(super) fn all() -> Vec<Scenario> {
 
 const HONEST: &Wrap = &|fs| fs;
 
+/// Explores the scenarios of these names.
+fn hold(names: &[&str]) {
+    for name in names {
+        let scenario = all().into_iter().find(|scenario| scenario.name == *name);
+        let scenario = scenario.unwrap_or_else(|| panic!("no scenario is called {name:?}"));
+        explore(&scenario, HONEST).unwrap_or_else(|wrong| panic!("{wrong}"));
+    }
+}
+
+#[test]
+fn a_recovery_makes_the_journal_durable_before_it_relies_on_it() {
+    hold(&["several documents", "documents written and removed", "broadcast"]);
+}
+
 fn explore_all(scenarios: &[Scenario], at_least: usize) {
     let mut total = Tally::default();
     let mut wrong = Vec::new();
