@@ -3,6 +3,8 @@
 //! Nothing here prints or parses arguments; the command line and every other face call the same
 //! functions.
 
+pub mod agents;
+pub mod cleanup;
 pub mod inbox;
 pub mod lifecycle;
 pub mod liveness;
@@ -12,6 +14,7 @@ pub mod settings;
 pub mod task;
 pub mod team;
 pub mod wait;
+pub mod workspace;
 
 use std::path::PathBuf;
 

@@ -244,7 +244,8 @@ fn watch(cx: &Cx, args: WatchArgs) -> Outcome<()> {
     let team = TeamName::parse(args.team)?;
     let inbox = own_inbox(cx, &team, args.agent.as_deref())?;
     if !cx.out.json {
-        let mut header = format!("Watching inbox for '{inbox}' in team '{team}'... (Ctrl+C to stop)");
+        let mut header =
+            format!("Watching inbox for '{inbox}' in team '{team}'... (Ctrl+C to stop)");
         if let Some(exec) = &args.exec {
             header.push_str(&format!("\n  exec: {exec}"));
         }
@@ -287,7 +288,10 @@ fn tell(cx: &Cx, message: &Message) -> Outcome<()> {
 const EXEC_LIMIT: Duration = Duration::from_secs(30);
 
 /// Runs a shell command for a message. Its failure does not stop the watch.
-#[expect(clippy::disallowed_methods, reason = "the user's own command, asked for on the command line")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the user's own command, asked for on the command line"
+)]
 fn call(exec: &str, message: &Message, stop: &Stop) {
     let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(exec).stdin(Stdio::null());

@@ -75,11 +75,8 @@ pub(super) fn run(cx: &Cx, command: PlanCommand) -> Outcome<ExitCode> {
 fn submit(cx: &Cx, args: SubmitArgs) -> Outcome<()> {
     let team = TeamName::parse(args.team)?;
     let agent = AgentName::parse(args.agent)?;
-    let text = if std::path::Path::new(&args.plan).is_file() {
-        read(&args.plan)?
-    } else {
-        args.plan
-    };
+    let text =
+        if std::path::Path::new(&args.plan).is_file() { read(&args.plan)? } else { args.plan };
     let id = plan::submit(&cx.app, &team, &agent, &text, &args.summary)?;
     let payload = json!({"status": "submitted", "planId": id, "agent": agent});
     cx.out.result(&payload, || format!("OK Plan {id} submitted by {agent}"))

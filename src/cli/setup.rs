@@ -90,8 +90,7 @@ pub(super) fn context(matches: &ArgMatches, json: bool) -> Outcome<Cx> {
     let data_dir = data_dir(&settings, &env, home)?;
     env.set(env::DATA_DIR, &data_dir.to_string_lossy());
     let sync = settings::effective(&settings, &env, "durability").value != "process";
-    let store =
-        Store::new(backend(data_dir.clone(), sync), patience, Arc::new(output::notice));
+    let store = Store::new(backend(data_dir.clone(), sync), patience, Arc::new(output::notice));
     let ids = RandomIds;
     let identity = identity(&settings, &env, &ids);
     let transport = settings::effective(&settings, &env, "transport").value;

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 
 use super::{Cx, args};
 use crate::app::task::{self, Filter};
-use crate::app::wait::{self, TaskWait, WaitEvent, WaitResult, WaitStatus};
 use crate::app::team;
+use crate::app::wait::{self, TaskWait, WaitEvent, WaitResult, WaitStatus};
 use crate::core::{Outcome, TaskId, TeamName};
 use crate::domain::task::{Change, NewTask, Priority, Stats, Status, Task};
 use crate::output::Table;
@@ -189,8 +189,8 @@ fn create(cx: &Cx, args: CreateArgs) -> Outcome<()> {
         description: args.description,
         priority: args.priority.parse::<Priority>()?,
         owner: args.owner,
-        blocks: super::args::ids(args.blocks.as_deref()),
-        blocked_by: super::args::ids(args.blocked_by.as_deref()),
+        blocks: args::ids(args.blocks.as_deref()),
+        blocked_by: args::ids(args.blocked_by.as_deref()),
         allow_unknown: args.allow_unknown,
     };
     cx.app.warn_if_unknown(&team);
@@ -219,8 +219,8 @@ fn update(cx: &Cx, args: UpdateArgs) -> Outcome<()> {
         subject: args.subject,
         description: args.description,
         priority: args.priority.as_deref().map(str::parse::<Priority>).transpose()?,
-        add_blocks: super::args::ids(args.add_blocks.as_deref()),
-        add_blocked_by: super::args::ids(args.add_blocked_by.as_deref()),
+        add_blocks: args::ids(args.add_blocks.as_deref()),
+        add_blocked_by: args::ids(args.add_blocked_by.as_deref()),
         allow_unknown: args.allow_unknown,
         force: args.force,
     };

@@ -114,7 +114,8 @@ impl Table {
             for ((column, parts), width) in self.columns.iter().zip(&broken).zip(widths) {
                 let part = parts.get(line).map_or("", String::as_str);
                 let space = " ".repeat(width.saturating_sub(part.width()));
-                let (left, right) = if column.right { (space.as_str(), "") } else { ("", space.as_str()) };
+                let (left, right) =
+                    if column.right { (space.as_str(), "") } else { ("", space.as_str()) };
                 out.push(' ');
                 out.push_str(left);
                 out.push_str(part);
@@ -197,7 +198,10 @@ mod tests {
     #[test]
     fn user_text_is_shown_literally() {
         let text = sample().render(80);
-        assert!(text.contains("│ 87ad95d7 │ [red] :bug: [/x] and\\x1b[31m more │    12 │"), "{text}");
+        assert!(
+            text.contains("│ 87ad95d7 │ [red] :bug: [/x] and\\x1b[31m more │    12 │"),
+            "{text}"
+        );
         assert!(text.starts_with("                  Tasks - t\n┏━━"), "{text}");
     }
 

@@ -132,8 +132,9 @@ impl Diagnose for StoreError {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("nothing was changed; free some space and try again".into())
             }
-            Self::Busy { .. } => Some("nothing was changed; try again".into()),
-            Self::Conflict { .. } => Some("nothing was changed; try again".into()),
+            Self::Busy { .. } | Self::Conflict { .. } => {
+                Some("nothing was changed; try again".into())
+            }
             Self::Unreadable { .. } => {
                 Some("see `clawteam doctor`; `clawteam doctor --fix` puts it aside".into())
             }

@@ -89,6 +89,7 @@ impl Dir {
     }
 
     /// A collection below this one. `name` must be one path component, as a listing gives it.
+    #[must_use]
     pub fn child(&self, name: &str) -> Self {
         debug_assert!(!name.contains('/') && name != "..");
         if self.0.is_empty() { Self(name.to_owned()) } else { Self(format!("{}/{name}", self.0)) }

@@ -159,6 +159,9 @@ impl FsBackend {
         }
         let Some(bytes) = self.read_file(&key)? else { return Ok(()) };
         let journal = Journal::decode(&bytes, &path)?;
+        // Its writer may have been killed before it did this. Without it, power can fail when some
+        // documents are in place and the journal is gone.
+        self.sync_parent(&path)?;
         let mut paths = BTreeSet::new();
         for record in journal.records() {
             let target = self.path(&record.key)?;

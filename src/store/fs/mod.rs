@@ -35,6 +35,9 @@ pub struct FsBackend {
     suffix: AtomicU64,
 }
 
+/// Below this many files a second thread costs more than it saves.
+const PARALLEL_FROM: usize = 256;
+
 /// The state of a document that holds `bytes`.
 fn revision_of(bytes: &[u8]) -> Revision {
     Revision(xxhash_rust::xxh3::xxh3_128(bytes))
@@ -176,6 +179,12 @@ impl FsBackend {
     }
 }
 
+/// Whether a file stays when its collection is retired: others may be waiting for the lock, and
+/// numbers must go on rising.
+fn stays(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "lock") || name == ".sequence"
+}
+
 /// Whether an error means that nothing is there. A component that is a file means so too.
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
@@ -216,8 +225,6 @@ impl Backend for FsBackend {
             Ok(None) => None,
             Err(error) => Some((name.clone(), Err(error))),
         };
-        // Below this many files a second thread costs more than it saves.
-        const PARALLEL_FROM: usize = 256;
         if names.len() < PARALLEL_FROM {
             return names.iter().filter_map(read).collect();
         }
@@ -336,8 +343,7 @@ impl Backend for FsBackend {
                 Err(error) => return Err(StoreError::io("list", from, error)),
             };
             for (name, _) in entries {
-                let is_lock = name.ends_with(".lock") || name == ".sequence";
-                if !is_lock && dir.entry(&name) != *last {
+                if !stays(&name) && dir.entry(&name) != *last {
                     moved += self.move_entry(&from.join(&name), &to.join(&name))?;
                 }
             }
