@@ -88,7 +88,6 @@ pub(super) fn context(matches: &ArgMatches, json: bool) -> Outcome<Cx> {
     let home_store = Store::new(backend(home.clone(), true), patience, Arc::new(output::notice));
     let settings = settings::load(&home_store)?;
     let data_dir = data_dir(&settings, &env, home)?;
-    env.set(env::DATA_DIR, &data_dir.to_string_lossy());
     let sync = settings::effective(&settings, &env, "durability").value != "process";
     let store = Store::new(backend(data_dir.clone(), sync), patience, Arc::new(output::notice));
     let ids = RandomIds;
