@@ -8,6 +8,7 @@ pub mod agent;
 pub mod identity;
 pub mod lax;
 pub mod message;
+pub mod prompt;
 pub mod settings;
 pub mod task;
 pub mod team;
