@@ -13,6 +13,7 @@ pub mod plan;
 pub mod settings;
 pub mod task;
 pub mod team;
+pub mod template;
 pub mod wait;
 pub mod workspace;
 

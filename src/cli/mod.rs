@@ -14,6 +14,7 @@ mod plan;
 mod setup;
 mod task;
 mod team;
+mod template;
 
 use std::process::ExitCode;
 
@@ -116,6 +117,12 @@ const ENTRIES: &[Entry] = &[
         "Tell that an agent is idle or has ended",
         lifecycle::LifecycleCommand,
         lifecycle::run
+    ),
+    group!(
+        "template",
+        "See what kinds of team can be launched",
+        template::TemplateCommand,
+        template::run
     ),
     group!("identity", "Show and set who you are", identity::IdentityCommand, identity::run),
     single!(

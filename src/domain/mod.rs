@@ -12,6 +12,7 @@ pub mod prompt;
 pub mod settings;
 pub mod task;
 pub mod team;
+pub mod template;
 pub mod workspace;
 
 /// Fields of a document that this version does not know. They survive every rewrite.
