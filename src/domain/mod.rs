@@ -5,6 +5,7 @@
 //! document holds beyond the fields known here is kept as it is.
 
 pub mod agent;
+pub mod agent_cli;
 pub mod identity;
 pub mod lax;
 pub mod message;
