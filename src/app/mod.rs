@@ -6,6 +6,7 @@
 pub mod agents;
 pub mod cleanup;
 pub mod inbox;
+pub mod launch;
 pub mod lifecycle;
 pub mod liveness;
 pub mod log;

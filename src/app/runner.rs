@@ -79,18 +79,14 @@ pub fn run(app: &App, team: &TeamName, agent: &AgentName, instance: &str) -> Out
     };
     note(&mut |record| record.runner = Some(own))?;
     let mut trouble = None;
-    let ended = app.processes.run(
-        &plan.argv,
-        Path::new(&plan.cwd),
-        limits::STOP_GRACE,
-        &mut |process| {
+    let ended =
+        app.processes.run(&plan.argv, Path::new(&plan.cwd), limits::STOP_GRACE, &mut |process| {
             trouble = note(&mut |record| {
                 record.state = RunState::Running;
                 record.process = Some(process);
             })
             .err();
-        },
-    );
+        });
     if let Some(failure) = trouble {
         app.warn(format!("the start could not be written down: {}", failure.message()));
     }

@@ -9,6 +9,7 @@ mod completions;
 mod config;
 mod identity;
 mod inbox;
+mod launch;
 mod lifecycle;
 mod main;
 mod plan;
@@ -109,6 +110,7 @@ macro_rules! single {
 }
 
 const ENTRIES: &[Entry] = &[
+    single!("launch", "Start a whole team from a template", launch::LaunchArgs, launch::run),
     single!("spawn", "Start an agent", spawn::SpawnArgs, spawn::run),
     group!("config", "Show and change the settings", config::ConfigCommand, config::run),
     group!("team", "Make teams and see who is in them", team::TeamCommand, team::run),

@@ -9,6 +9,7 @@ pub mod agent_cli;
 pub mod identity;
 pub mod lax;
 pub mod message;
+pub mod profile;
 pub mod prompt;
 pub mod settings;
 pub mod task;

@@ -2,6 +2,7 @@
 
 mod check;
 mod fill;
+mod model;
 mod read;
 
 use serde::Serialize;
@@ -10,6 +11,7 @@ use super::task::Priority;
 use crate::core::Diagnose;
 
 pub use fill::{Values, fill};
+pub use model::{ModelChoice, model};
 
 /// A team template.
 #[derive(Debug, Clone, PartialEq, Serialize)]
