@@ -14,6 +14,7 @@ mod plan;
 mod setup;
 mod task;
 mod team;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -118,6 +119,12 @@ const ENTRIES: &[Entry] = &[
         lifecycle::run
     ),
     group!("identity", "Show and set who you are", identity::IdentityCommand, identity::run),
+    group!(
+        "workspace",
+        "See, merge and remove the worktrees of agents",
+        workspace::WorkspaceCommand,
+        workspace::run
+    ),
     single!(
         "completions",
         "Print a completion script for a shell",

@@ -91,7 +91,7 @@ pub(super) struct UpdateArgs {
     team: String,
     /// The task
     id: String,
-    /// Where it stands: pending, in_progress, completed or blocked
+    /// Where it stands: pending, `in_progress`, completed or blocked
     #[arg(short, long)]
     status: Option<String>,
     /// Whose task it is; empty for nobody
