@@ -136,6 +136,16 @@ pub fn remove_member(app: &App, name: &TeamName, agent_id: &str) -> Outcome<()> 
     })
 }
 
+/// Takes back a team that was just made for one agent, unless somebody else has joined it since.
+pub fn remove_if_alone(app: &App, name: &TeamName, agent: &AgentName) -> Outcome<()> {
+    let mut locked = app.store.lock(&Scope::Team(name.clone()))?;
+    let alone = |team: &Team| team.members.iter().all(|member| member.name == agent.as_str());
+    if find(app, name)?.is_some_and(|doc| alone(&doc.value)) {
+        locked.delete(Key::team(name))?;
+    }
+    Ok(())
+}
+
 fn change(
     app: &App,
     name: &TeamName,

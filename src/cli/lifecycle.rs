@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::Cx;
 use crate::app::lifecycle::{self, Ending};
+use crate::app::respawn;
 use crate::core::{AgentName, Outcome, TeamName};
 
 /// The commands of the group.
@@ -87,6 +88,12 @@ fn on_exit(cx: &Cx, args: OnExitArgs) -> Outcome<ExitCode> {
             exited.abandoned_tasks.len()
         )
     })?;
+    if let Some(done) = respawn::after_exit(&cx.app, &team, &agent)? {
+        cx.out.result(&done, || match done.status {
+            "agent_respawned" => format!("  Auto-respawned agent '{agent}'. {}", done.detail),
+            _ => format!("  Auto-respawn failed for '{agent}': {}", done.detail),
+        })?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

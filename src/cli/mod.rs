@@ -3,6 +3,7 @@
 //! One file for each group of commands. A command turns its arguments into a call of `app` and the
 //! result into text or JSON; it holds no rule.
 
+mod agent_runner;
 mod args;
 mod completions;
 mod config;
@@ -12,6 +13,7 @@ mod lifecycle;
 mod main;
 mod plan;
 mod setup;
+mod spawn;
 mod task;
 mod team;
 mod workspace;
@@ -107,6 +109,7 @@ macro_rules! single {
 }
 
 const ENTRIES: &[Entry] = &[
+    single!("spawn", "Start an agent", spawn::SpawnArgs, spawn::run),
     group!("config", "Show and change the settings", config::ConfigCommand, config::run),
     group!("team", "Make teams and see who is in them", team::TeamCommand, team::run),
     group!("inbox", "Send and receive messages", inbox::InboxCommand, inbox::run),
@@ -130,6 +133,13 @@ const ENTRIES: &[Entry] = &[
         "Print a completion script for a shell",
         completions::CompletionsArgs,
         completions::run
+    ),
+    single!(
+        "agent-runner",
+        "Run one agent (used by clawteam itself)",
+        agent_runner::AgentRunnerArgs,
+        agent_runner::run,
+        hidden: true
     ),
 ];
 

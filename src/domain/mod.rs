@@ -5,9 +5,11 @@
 //! document holds beyond the fields known here is kept as it is.
 
 pub mod agent;
+pub mod agent_cli;
 pub mod identity;
 pub mod lax;
 pub mod message;
+pub mod prompt;
 pub mod settings;
 pub mod task;
 pub mod team;

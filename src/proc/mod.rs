@@ -3,12 +3,17 @@
 mod group;
 mod linux;
 mod ps;
+mod run;
 
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::core::text;
+use crate::ports::process::Ended;
 use crate::ports::{ProcessId, Processes};
 
 /// The processes of this machine.
@@ -46,6 +51,49 @@ impl Processes for SystemProcesses {
             // An error says that it ended by itself or is not ours; neither is ours to report.
             let _ = kill_process(pid, Signal::TERM);
         }
+    }
+
+    fn own(&self) -> ProcessId {
+        let pid = std::process::id();
+        // A running process can always be identified; 0 is no start time of any other.
+        self.identify(pid).unwrap_or(ProcessId { pid, start: 0 })
+    }
+
+    fn is_root(&self) -> bool {
+        rustix::process::geteuid().is_root()
+    }
+
+    fn own_program(&self) -> io::Result<PathBuf> {
+        std::env::current_exe()
+    }
+
+    fn run(
+        &self,
+        argv: &[String],
+        cwd: &Path,
+        grace: Duration,
+        started: &mut dyn FnMut(ProcessId),
+    ) -> io::Result<Ended> {
+        run::to_the_end(argv, cwd, grace, &mut |pid| {
+            started(self.identify(pid).unwrap_or(ProcessId { pid, start: 0 }));
+        })
+    }
+
+    fn start_in_background(&self, argv: &[String], cwd: &Path, log: &Path) -> io::Result<u32> {
+        run::in_background(argv, cwd, log)
+    }
+
+    fn detach(&self) {
+        // Fails only for who leads a group already, and then there is nothing to leave.
+        let _ = rustix::process::setsid();
+    }
+
+    fn become_program(&self, argv: &[String], env: &BTreeMap<String, String>) -> io::Error {
+        run::become_program(argv, env)
+    }
+
+    fn find_program(&self, program: &str, cwd: &Path, path: &str) -> Option<PathBuf> {
+        run::find_program(program, cwd, path)
     }
 }
 

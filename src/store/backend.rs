@@ -158,6 +158,9 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// A document, or `None` if there is none.
     fn read(&self, key: &Key) -> Result<Option<Blob>, StoreError>;
 
+    /// The last `max` bytes of a document that is a list of lines.
+    fn read_end(&self, key: &Key, max: u64) -> Result<Vec<u8>, StoreError>;
+
     /// The names of the documents in a collection, in no order. A collection that does not exist
     /// is empty.
     fn list(&self, dir: &Dir) -> Result<Vec<String>, StoreError>;

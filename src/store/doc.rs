@@ -152,6 +152,22 @@ impl Store {
         Ok(listing)
     }
 
+    /// The last lines of a document that is a list of lines, blank ones left out.
+    pub fn tail(&self, key: &Key, lines: usize) -> Result<Vec<String>, StoreError> {
+        let bytes = self.backend.read_end(key, limits::TAIL_BYTES_MAX)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let mut last: Vec<String> = text
+            .lines()
+            .rev()
+            .map(str::trim_end)
+            .filter(|line| !line.is_empty())
+            .take(lines)
+            .map(str::to_owned)
+            .collect();
+        last.reverse();
+        Ok(last)
+    }
+
     /// Locks `scope` to change its documents.
     pub fn lock(&self, scope: &Scope) -> Result<Locked<'_>, StoreError> {
         let guard = self.guard(scope, Mode::Exclusive, self.patience)?;

@@ -188,6 +188,12 @@ impl Backend for MemBackend {
         Ok(self.state().documents.get(key).cloned())
     }
 
+    fn read_end(&self, key: &Key, max: u64) -> Result<Vec<u8>, StoreError> {
+        let bytes = self.read(key)?.map(|blob| blob.bytes).unwrap_or_default();
+        let skip = (bytes.len() as u64).saturating_sub(max);
+        Ok(bytes.into_iter().skip(usize::try_from(skip).unwrap_or(usize::MAX)).collect())
+    }
+
     fn list(&self, dir: &Dir) -> Result<Vec<String>, StoreError> {
         let mut state = self.state();
         let names =

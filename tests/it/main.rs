@@ -3,6 +3,7 @@
 mod git;
 mod install;
 mod proc;
+mod prompt;
 mod tmux;
 
 use std::time::{Duration, Instant};

@@ -211,6 +211,14 @@ impl Backend for FsBackend {
         Ok(bytes.map(|bytes| Blob { revision: revision_of(&bytes), bytes }))
     }
 
+    fn read_end(&self, key: &Key, max: u64) -> Result<Vec<u8>, StoreError> {
+        let path = self.path(key)?;
+        match self.vfs.read_end(&path, max) {
+            Err(error) if is_absent(&error) => Ok(Vec::new()),
+            other => other.map_err(|error| StoreError::io("read", path, error)),
+        }
+    }
+
     fn list(&self, dir: &Dir) -> Result<Vec<String>, StoreError> {
         self.list_names(dir, false)
     }
