@@ -148,12 +148,14 @@ fn send(cx: &Cx, args: SendArgs) -> Outcome<()> {
     let team = TeamName::parse(args.team)?;
     AgentName::parse_as("recipient name", args.to.clone())?;
     args.kind.parse::<MessageType>()?;
-    let content = match args.content {
-        Some(content) => content,
-        None => {
-            let text = output::read_stdin()?;
-            text.strip_suffix('\n').map_or(text.clone(), str::to_owned)
+    let content = if let Some(content) = args.content {
+        content
+    } else {
+        let mut text = output::read_stdin()?;
+        if text.ends_with('\n') {
+            text.pop();
         }
+        text
     };
     let draft = draft(&args.kind, content, args.about)?;
     let message = inbox::send(&cx.app, &team, &args.to, draft)?;
