@@ -4,6 +4,7 @@
 //! functions.
 
 pub mod agents;
+pub mod board;
 pub mod cleanup;
 pub mod inbox;
 pub mod lifecycle;

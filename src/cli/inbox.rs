@@ -115,7 +115,7 @@ pub(super) struct WatchArgs {
     #[arg(short, long)]
     agent: Option<String>,
     /// Seconds after which to look again even if nothing was heard
-    #[arg(short, long, default_value = "1.0", value_parser = args::seconds)]
+    #[arg(short, long, default_value = "1.0", value_parser = args::poll_seconds)]
     poll_interval: Duration,
     /// A shell command to run for each message
     #[arg(short, long, value_name = "CMD")]

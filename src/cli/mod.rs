@@ -5,6 +5,7 @@
 
 mod agent_runner;
 mod args;
+mod board;
 mod completions;
 mod config;
 mod identity;
@@ -122,6 +123,7 @@ const ENTRIES: &[Entry] = &[
         lifecycle::run
     ),
     group!("identity", "Show and set who you are", identity::IdentityCommand, identity::run),
+    group!("board", "See a whole team at a glance", board::BoardCommand, board::run),
     group!(
         "workspace",
         "See, merge and remove the worktrees of agents",
