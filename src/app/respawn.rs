@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::{App, liveness, start, task, team};
 use super::inbox::{self, Draft};
+use super::{App, liveness, start, task, team};
 use crate::core::{AgentName, Outcome, TeamName, limits};
 use crate::domain::agent::{Health, HealthTable, LaunchPlan};
 use crate::domain::message::MessageType;
@@ -74,11 +74,8 @@ pub fn after_exit(app: &App, team: &TeamName, agent: &AgentName) -> Outcome<Opti
 
 /// Starts an agent again as it was started before: same prompt, directory and environment.
 fn respawn(app: &App, team: &TeamName, agent: &AgentName) -> Outcome<Respawned> {
-    let failed = |detail: String| Respawned {
-        status: "respawn_failed",
-        agent: agent.to_string(),
-        detail,
-    };
+    let failed =
+        |detail: String| Respawned { status: "respawn_failed", agent: agent.to_string(), detail };
     let now = app.now_seconds();
     let health = change_health(app, team, agent, |health| health.fail(now))?;
     let (crashes, most) = (health.consecutive_failures, limits::RESPAWNS_MAX);

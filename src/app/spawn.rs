@@ -7,12 +7,12 @@ use super::start::{self, Started};
 use super::workspace::{self, Prepared};
 use super::{App, agents, liveness, team};
 use crate::core::{AgentName, Diagnose, Outcome, TeamName, UserName, text};
+use crate::domain::Extra;
 use crate::domain::agent::{BackendKind, LaunchPlan, PLAN_SCHEMA};
 use crate::domain::agent_cli::{self, Call};
 use crate::domain::identity::is_true;
 use crate::domain::prompt::{self, Brief};
 use crate::domain::team::Team;
-use crate::domain::Extra;
 use crate::env::{self, Env};
 use crate::ports::git::Repository;
 use crate::ports::terminal::Delivery;
@@ -83,7 +83,9 @@ pub struct Spawned {
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnError {
     /// It runs already.
-    #[error("Agent '{agent}' is already running in team '{team}'. Use --replace to stop it and spawn a new instance.")]
+    #[error(
+        "Agent '{agent}' is already running in team '{team}'. Use --replace to stop it and spawn a new instance."
+    )]
     AlreadyRunning {
         /// The agent.
         agent: String,
@@ -91,7 +93,9 @@ pub enum SpawnError {
         team: String,
     },
     /// It runs and could not be ended.
-    #[error("Failed to stop running agent '{agent}' in team '{team}'. Retry after the existing process exits.")]
+    #[error(
+        "Failed to stop running agent '{agent}' in team '{team}'. Retry after the existing process exits."
+    )]
     NotStopped {
         /// The agent.
         agent: String,
@@ -102,7 +106,9 @@ pub enum SpawnError {
     #[error("Error: no agent command specified")]
     NoCommand,
     /// The program is not there.
-    #[error("Error: command '{program}' not found in PATH. Install the agent CLI first or pass an executable path.")]
+    #[error(
+        "Error: command '{program}' not found in PATH. Install the agent CLI first or pass an executable path."
+    )]
     NotInPath {
         /// The program.
         program: String,
@@ -175,7 +181,8 @@ pub fn spawn(app: &App, request: &Request) -> Outcome<Spawned> {
         let cwd = match &repository {
             Some(repository) => {
                 let id = agent_id(&team, request);
-                let prepared = workspace::prepare(app, &request.team, &request.agent, &id, repository)?;
+                let prepared =
+                    workspace::prepare(app, &request.team, &request.agent, &id, repository)?;
                 let cwd = prepared.cwd.clone();
                 made.workspace = Some(prepared);
                 cwd
@@ -378,7 +385,11 @@ const LEFT_BEHIND: [&str; 8] =
     ["TMUX", "TMUX_PANE", "PWD", "OLDPWD", "COLUMNS", "LINES", "SHLVL", "_"];
 
 /// The whole environment of an agent.
-fn environment(app: &App, request: &Request, plan: &LaunchPlan) -> Outcome<BTreeMap<String, String>> {
+fn environment(
+    app: &App,
+    request: &Request,
+    plan: &LaunchPlan,
+) -> Outcome<BTreeMap<String, String>> {
     let mut vars: BTreeMap<String, String> =
         app.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     vars.retain(|name, _| {

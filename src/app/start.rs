@@ -76,7 +76,8 @@ fn write_down(app: &App, plan: &LaunchPlan, team: &TeamName, agent: &AgentName) 
         stopping: false,
         extra: Extra::new(),
     };
-    let secret = |key: Key, bytes: Vec<u8>| Put { secret: true, ..Put::new(key, bytes, Expect::Any) };
+    let secret =
+        |key: Key, bytes: Vec<u8>| Put { secret: true, ..Put::new(key, bytes, Expect::Any) };
     let mut puts = vec![
         secret(Key::launch_plan(team, agent), encode(plan)),
         Put::new(Key::agent_record(team, agent), encode(&record), Expect::Any),
@@ -240,9 +241,7 @@ fn deliver(
 }
 
 /// The record of an agent that has ended or is just about to be written down as ended.
-fn ended_soon(
-    record: &dyn Fn() -> Outcome<Option<AgentRecord>>,
-) -> Outcome<Option<AgentRecord>> {
+fn ended_soon(record: &dyn Fn() -> Outcome<Option<AgentRecord>>) -> Outcome<Option<AgentRecord>> {
     let over = |r: &AgentRecord| matches!(r.state, RunState::Exited | RunState::Failed);
     Ok(record()?.filter(over))
 }

@@ -143,6 +143,13 @@ const ENTRIES: &[Entry] = &[
         agent_runner::run,
         hidden: true
     ),
+    single!(
+        "agent-exec",
+        "Become an agent (used by clawteam itself)",
+        agent_runner::AgentExecArgs,
+        agent_runner::exec,
+        hidden: true
+    ),
 ];
 
 /// The whole command tree. `complete`: with all subcommands built, for completion scripts.

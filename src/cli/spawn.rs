@@ -111,7 +111,13 @@ fn backend_and_command(cx: &Cx, args: &SpawnArgs) -> Outcome<(Option<BackendKind
 }
 
 fn either(yes: bool, no: bool) -> Option<bool> {
-    if yes { Some(true) } else if no { Some(false) } else { None }
+    if yes {
+        Some(true)
+    } else if no {
+        Some(false)
+    } else {
+        None
+    }
 }
 
 pub(super) fn run(cx: &Cx, args: SpawnArgs) -> Outcome<ExitCode> {
@@ -135,7 +141,7 @@ pub(super) fn run(cx: &Cx, args: SpawnArgs) -> Outcome<ExitCode> {
         agent_type: args.agent_type,
         backend,
         command,
-        mission: args.task.map(|task| Mission { task, ..Mission::default() }),
+        mission: args.task.map(Mission::of),
         workspace,
         repo: args.repo,
         skip_permissions: either(args.skip_permissions, args.no_skip_permissions),

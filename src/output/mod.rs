@@ -121,7 +121,9 @@ impl Output {
             }
             let _ = self.json(&told);
         } else {
-            say(&format!("Error: {}", failure.message()));
+            let message = failure.message();
+            // Some messages have always begun with the word.
+            say(&format!("Error: {}", message.strip_prefix("Error: ").unwrap_or(&message)));
             if let Some(hint) = error.hint() {
                 say(&format!("Hint: {hint}"));
             }

@@ -159,7 +159,8 @@ pub fn command_line(cli: &AgentCli, call: &Call<'_>) -> CommandLine {
     add(&mut argv, &cli.always, call, "");
     if let Some(model) = call.model {
         if cli.model.is_empty() {
-            warnings.push(format!("{} takes no model; '{model}' is only in CLAWTEAM_MODEL", cli.name));
+            warnings
+                .push(format!("{} takes no model; '{model}' is only in CLAWTEAM_MODEL", cli.name));
         }
         add(&mut argv, &cli.model, call, model);
     }
@@ -216,10 +217,7 @@ mod tests {
             ("qwen", "qwen --yolo --model M -p P"),
             ("opencode", "opencode --yolo --model M -p P"),
             ("openclaw", "openclaw tui --session clawteam-t-a --model M --message P"),
-            (
-                "openclaw agent",
-                "openclaw agent --session clawteam-t-a --model M --message P",
-            ),
+            ("openclaw agent", "openclaw agent --session clawteam-t-a --model M --message P"),
             ("pi", "pi --model M <paste"),
             ("/opt/bin/my-agent --fast", "/opt/bin/my-agent --fast <paste"),
         ] {
@@ -233,10 +231,7 @@ mod tests {
             ("claude", "claude --dangerously-skip-permissions --model M -p P"),
             ("codex", "codex exec --dangerously-bypass-approvals-and-sandbox --model M P"),
             ("gemini", "gemini --yolo --model M -p P"),
-            (
-                "openclaw",
-                "openclaw agent --local --session-id clawteam-t-a --model M --message P",
-            ),
+            ("openclaw", "openclaw agent --local --session-id clawteam-t-a --model M --message P"),
             ("my-agent", "my-agent -p P"),
         ] {
             assert_eq!(line(command, BackendKind::Subprocess), expected);
