@@ -5,6 +5,7 @@
 
 mod agent_runner;
 mod args;
+mod board;
 mod completions;
 mod config;
 mod identity;
@@ -16,6 +17,7 @@ mod setup;
 mod spawn;
 mod task;
 mod team;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -121,6 +123,13 @@ const ENTRIES: &[Entry] = &[
         lifecycle::run
     ),
     group!("identity", "Show and set who you are", identity::IdentityCommand, identity::run),
+    group!("board", "See a whole team at a glance", board::BoardCommand, board::run),
+    group!(
+        "workspace",
+        "See, merge and remove the worktrees of agents",
+        workspace::WorkspaceCommand,
+        workspace::run
+    ),
     single!(
         "completions",
         "Print a completion script for a shell",
