@@ -1,6 +1,7 @@
 //! Removing a team without losing anything that was made in it.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -95,7 +96,8 @@ pub fn team(app: &App, team: &TeamName) -> Outcome<CleanedUp> {
 fn has_documents(app: &App, dirs: &[Dir]) -> Outcome<bool> {
     let backend = app.store.backend();
     for dir in dirs {
-        let real = |name: &String| !name.ends_with(".lock") && name != ".sequence";
+        let is_lock = |name: &str| Path::new(name).extension().is_some_and(|end| end == "lock");
+        let real = |name: &String| !is_lock(name) && name != ".sequence";
         if backend.list(dir)?.iter().any(real) || !backend.list_dirs(dir)?.is_empty() {
             return Ok(true);
         }

@@ -4,6 +4,7 @@
 //! functions.
 
 pub mod agents;
+pub mod board;
 pub mod cleanup;
 pub mod inbox;
 pub mod launch;
@@ -79,7 +80,11 @@ impl App {
 
     /// The present in seconds since the epoch.
     pub fn now_seconds(&self) -> f64 {
-        self.now().timestamp_micros() as f64 / 1e6
+        let now = self.now();
+        // Whole seconds fit into the 52 bits for a hundred million years.
+        #[expect(clippy::cast_precision_loss, reason = "see above")]
+        let seconds = now.timestamp() as f64;
+        seconds + f64::from(now.timestamp_subsec_micros()) / 1e6
     }
 
     /// Tells the user of something odd that does not stop the command.

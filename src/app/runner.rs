@@ -79,8 +79,9 @@ pub fn run(app: &App, team: &TeamName, agent: &AgentName, instance: &str) -> Out
     };
     note(&mut |record| record.runner = Some(own))?;
     let mut trouble = None;
+    let argv = in_terminal(app, &plan)?;
     let ended =
-        app.processes.run(&plan.argv, Path::new(&plan.cwd), limits::STOP_GRACE, &mut |process| {
+        app.processes.run(&argv, Path::new(&plan.cwd), limits::STOP_GRACE, &mut |process| {
             trouble = note(&mut |record| {
                 record.state = RunState::Running;
                 record.process = Some(process);
@@ -114,6 +115,17 @@ pub fn run(app: &App, team: &TeamName, agent: &AgentName, instance: &str) -> Out
     let exited = lifecycle::on_exit(app, team, agent, &ending)?;
     after_end(app, team, agent, &ending, exited.as_ref());
     Ok(ended.exit_code)
+}
+
+/// The command line, by way of a step that waits until the agent's group has the terminal: a
+/// program that reads it earlier would get an error.
+fn in_terminal(app: &App, plan: &LaunchPlan) -> Outcome<Vec<String>> {
+    if plan.backend != BackendKind::Tmux {
+        return Ok(plan.argv.clone());
+    }
+    let program = app.processes.own_program().map_err(Enter)?.display().to_string();
+    let step = [program, "agent-exec".to_owned(), "--".to_owned()];
+    Ok(step.into_iter().chain(plan.argv.iter().cloned()).collect())
 }
 
 /// Starts a crashed agent again if it left work behind, and counts how it went.

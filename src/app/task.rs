@@ -209,12 +209,11 @@ fn claim_now(app: &App, team: &TeamName, id: Option<&TaskId>, caller: &str) -> O
     let mut locked = app.store.lock(&Scope::Tasks(team.clone()))?;
     let docs = documents(app, team)?;
     let others = by_id(&docs);
-    let chosen = match id {
-        Some(id) => others.get(id.as_str()).map(|task| (*task).clone()),
-        None => {
-            let tasks: Vec<Task> = docs.iter().map(|doc| doc.value.clone()).collect();
-            task::ready(&tasks, caller).first().map(|task| (*task).clone())
-        }
+    let chosen = if let Some(id) = id {
+        others.get(id.as_str()).map(|task| (*task).clone())
+    } else {
+        let tasks: Vec<Task> = docs.iter().map(|doc| doc.value.clone()).collect();
+        task::ready(&tasks, caller).first().map(|task| (*task).clone())
     };
     let chosen = match (chosen, id) {
         (Some(task), _) => task,

@@ -257,18 +257,18 @@ fn tell_dead(
 fn result(
     status: WaitStatus,
     elapsed: Duration,
-    stats: Stats,
+    counted: Stats,
     messages_received: usize,
     tasks: &[Task],
 ) -> WaitResult {
     WaitResult {
         status,
         elapsed: (elapsed.as_secs_f64() * 10.0).round() / 10.0,
-        total: stats.total,
-        completed: stats.completed,
-        in_progress: stats.in_progress,
-        pending: stats.pending,
-        blocked: stats.blocked,
+        total: counted.total,
+        completed: counted.completed,
+        in_progress: counted.in_progress,
+        pending: counted.pending,
+        blocked: counted.blocked,
         messages_received,
         task_details: tasks
             .iter()

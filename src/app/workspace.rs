@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::App;
+use super::{App, agents, liveness};
 use crate::core::{AgentName, Diagnose, Name, Outcome, TeamName};
 use crate::domain::Extra;
 use crate::domain::workspace::{self, Workspace, WorkspaceRegistry};
@@ -31,8 +31,30 @@ pub enum WorkspaceError {
         base: String,
     },
     /// There is no such saved work.
-    #[error("no saved work '{0}'")]
-    NoSalvage(String),
+    #[error("no saved work '{name}' of team '{team}'")]
+    NoSalvage {
+        /// What was asked for.
+        name: String,
+        /// The team.
+        team: String,
+    },
+    /// The branches contradict each other.
+    #[error("'{agent}' and {target} conflict in {}", conflicts.join(", "))]
+    Conflicts {
+        /// The agent.
+        agent: String,
+        /// The branch that was to be merged into.
+        target: String,
+        /// The agent's worktree.
+        path: String,
+        /// The files in conflict.
+        conflicts: Vec<String>,
+        /// What git said about them.
+        output: String,
+    },
+    /// Somebody works in the worktree that was to be removed.
+    #[error("still running: {}", .0.join(", "))]
+    Running(Vec<String>),
 }
 
 impl Diagnose for WorkspaceError {
@@ -40,7 +62,9 @@ impl Diagnose for WorkspaceError {
         match self {
             Self::NotFound { .. } => "workspace_not_found",
             Self::NoTarget { .. } => "no_merge_target",
-            Self::NoSalvage(_) => "salvage_not_found",
+            Self::NoSalvage { .. } => "salvage_not_found",
+            Self::Conflicts { .. } => "merge_conflict",
+            Self::Running(_) => "agent_running",
         }
     }
 
@@ -50,8 +74,14 @@ impl Diagnose for WorkspaceError {
                 Some(format!("see the workspaces: clawteam workspace list {team}"))
             }
             Self::NoTarget { .. } => Some("name the branch to merge into with --target".into()),
-            Self::NoSalvage(_) => {
-                Some("see what was saved: clawteam workspace salvage list TEAM".into())
+            Self::NoSalvage { team, .. } => {
+                Some(format!("see what was saved: clawteam workspace salvage list {team}"))
+            }
+            Self::Conflicts { target, path, .. } => Some(format!(
+                "nothing was changed; merge {target} into the agent's branch in {path}, then try again"
+            )),
+            Self::Running(_) => {
+                Some("wait until they are done, or say --force to end them first".into())
             }
         }
     }
@@ -60,14 +90,29 @@ impl Diagnose for WorkspaceError {
 /// The worktrees of a team.
 pub fn registry(app: &App, team: &TeamName) -> Result<WorkspaceRegistry, StoreError> {
     let found = app.store.load::<WorkspaceRegistry>(&Key::workspace_registry(team))?;
-    Ok(found.map(|doc| doc.value).unwrap_or_default())
+    let mut registry = found.map(|doc| doc.value).unwrap_or_default();
+    registry.fill_in_repository();
+    Ok(registry)
 }
 
-/// The worktree of an agent.
-pub fn of(app: &App, team: &TeamName, agent: &AgentName) -> Outcome<Workspace> {
+/// The worktree of an agent. Where nobody wrote down its repository, that is the one around
+/// `here`.
+pub fn of(app: &App, team: &TeamName, agent: &AgentName, here: &Path) -> Outcome<Workspace> {
+    with_repository(app, recorded(app, team, agent)?, here)
+}
+
+/// The worktree of an agent, as it was written down.
+fn recorded(app: &App, team: &TeamName, agent: &AgentName) -> Outcome<Workspace> {
     let found = registry(app, team)?.of(agent.as_str()).cloned();
     let missing = || WorkspaceError::NotFound { agent: agent.to_string(), team: team.to_string() };
     Ok(found.ok_or_else(missing)?)
+}
+
+fn with_repository(app: &App, mut workspace: Workspace, here: &Path) -> Outcome<Workspace> {
+    if workspace.repo_root.is_empty() {
+        workspace.repo_root = app.git.discover(here)?.root.display().to_string();
+    }
+    Ok(workspace)
 }
 
 fn change(app: &App, team: &TeamName, rule: impl FnOnce(&mut WorkspaceRegistry)) -> Outcome<()> {
@@ -144,7 +189,7 @@ pub fn prepare(
 
 /// What is uncommitted in an agent's worktree.
 pub fn status(app: &App, team: &TeamName, agent: &AgentName) -> Outcome<WorktreeStatus> {
-    Ok(app.git.status(Path::new(&of(app, team, agent)?.worktree_path))?)
+    Ok(app.git.status(Path::new(&recorded(app, team, agent)?.worktree_path))?)
 }
 
 /// Commits everything in an agent's worktree. `None` if there was nothing to commit.
@@ -154,7 +199,7 @@ pub fn checkpoint(
     agent: &AgentName,
     message: Option<String>,
 ) -> Outcome<Option<String>> {
-    let workspace = of(app, team, agent)?;
+    let workspace = recorded(app, team, agent)?;
     let message = message.unwrap_or_else(|| {
         format!("[clawteam] checkpoint: {agent} @ {}", app.now().format("%Y%m%d-%H%M%S"))
     });
@@ -164,7 +209,7 @@ pub fn checkpoint(
 /// How a merge went.
 #[derive(Debug, Clone, Serialize)]
 pub struct Merged {
-    /// `merged` or `merge_failed`.
+    /// `merged`.
     pub status: &'static str,
     /// The team.
     pub team: String,
@@ -177,26 +222,36 @@ pub struct Merged {
     /// The merge commit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// The files in conflict.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub conflicts: Vec<String>,
     /// Where work was saved when the worktree went.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub salvaged: Option<String>,
+    /// Whether the worktree should have gone but stayed, because the agent still runs in it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
 }
 
-/// Merges an agent's work into `target`, or into the branch that it started from. What is not
-/// committed yet is committed first. With `clean_up` the worktree goes after a successful merge.
+/// Which merge is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct MergeWish<'a> {
+    /// The branch to merge into, if it is not the one that the agent's branch started from.
+    pub target: Option<&'a str>,
+    /// Whether the worktree goes after a successful merge.
+    pub clean_up: bool,
+    /// Where to look for a repository that is not written down.
+    pub here: &'a Path,
+}
+
+/// Merges an agent's work. What is not committed yet is committed first. The worktree of an agent
+/// that still runs always stays.
 pub fn merge(
     app: &App,
     team: &TeamName,
     agent: &AgentName,
-    target: Option<&str>,
-    clean_up: bool,
+    wish: MergeWish<'_>,
 ) -> Outcome<Merged> {
-    let workspace = of(app, team, agent)?;
+    let workspace = of(app, team, agent, wish.here)?;
     let root = Path::new(&workspace.repo_root);
-    let target = target.unwrap_or(&workspace.base_branch).to_owned();
+    let target = wish.target.unwrap_or(&workspace.base_branch).to_owned();
     if app.git.resolve(root, &format!("refs/heads/{target}"))?.is_none() {
         let base = target;
         return Err(WorkspaceError::NoTarget { agent: agent.to_string(), base }.into());
@@ -210,35 +265,33 @@ pub fn merge(
         let _locked = lock_repository(app, root)?;
         app.git.merge(root, &workspace.branch_name, &target, &message)?
     };
-    let mut merged = Merged {
+    let (output, commit) = match outcome {
+        MergeOutcome::Merged { commit, summary } => (summary, Some(commit)),
+        MergeOutcome::UpToDate => (format!("'{target}' already holds this work"), None),
+        MergeOutcome::Conflicts { files, output } => {
+            return Err(WorkspaceError::Conflicts {
+                agent: agent.to_string(),
+                target,
+                path: workspace.worktree_path,
+                conflicts: files,
+                output,
+            }
+            .into());
+        }
+    };
+    let kept = wish.clean_up && liveness::of(app, team, agent.as_str()) == Some(true);
+    let salvaged =
+        if wish.clean_up && !kept { remove(app, team, &workspace)?.salvaged } else { None };
+    Ok(Merged {
         status: "merged",
         team: team.to_string(),
         agent: agent.to_string(),
-        output: String::new(),
+        output,
         target,
-        commit: None,
-        conflicts: Vec::new(),
-        salvaged: None,
-    };
-    match outcome {
-        MergeOutcome::Merged { commit, summary } => {
-            merged.output = summary;
-            merged.commit = Some(commit);
-        }
-        MergeOutcome::UpToDate => {
-            merged.output = format!("'{}' already holds this work", merged.target);
-        }
-        MergeOutcome::Conflicts { files, output } => {
-            merged.status = "merge_failed";
-            merged.output = output;
-            merged.conflicts = files;
-            return Ok(merged);
-        }
-    }
-    if clean_up {
-        merged.salvaged = remove(app, team, &workspace)?.salvaged;
-    }
-    Ok(merged)
+        commit,
+        salvaged,
+        kept,
+    })
 }
 
 /// A worktree that was removed.
@@ -262,9 +315,7 @@ pub fn remove(app: &App, team: &TeamName, workspace: &Workspace) -> Outcome<Remo
         Removed { agent: workspace.agent_name.clone(), branch: branch.clone(), salvaged: None };
     if app.git.discover(&root).is_ok() {
         let _locked = lock_repository(app, &root)?;
-        let time = app.now().format("%Y%m%dT%H%M%SZ").to_string();
-        let team_name = team.as_str();
-        let reference = workspace::salvage_reference(team_name, &workspace.agent_name, &time);
+        let reference = free_reference(app, &root, team, &workspace.agent_name)?;
         removed.salvaged =
             app.git.salvage(&root, path, branch, &reference)?.map(|saved| saved.reference);
         app.git.remove_worktree(&root, path)?;
@@ -280,6 +331,72 @@ pub fn remove(app: &App, team: &TeamName, workspace: &Workspace) -> Outcome<Remo
     }
     change(app, team, |registry| registry.forget(&workspace.agent_name))?;
     Ok(removed)
+}
+
+/// A name for saved work that is not in use: two worktrees of an agent can go in one second.
+fn free_reference(app: &App, root: &Path, team: &TeamName, agent: &str) -> Outcome<String> {
+    let time = app.now().format("%Y%m%dT%H%M%SZ");
+    let first = workspace::salvage_reference(team.as_str(), agent, &time.to_string());
+    let mut reference = first.clone();
+    let mut number = 1;
+    while app.git.resolve(root, &reference)?.is_some() {
+        number += 1;
+        reference = format!("{first}-{number}");
+    }
+    Ok(reference)
+}
+
+/// What a clean-up did.
+#[derive(Debug, Clone, Serialize)]
+pub struct Cleaned {
+    /// `cleaned`, or `not_found` if the agent that was named has no worktree.
+    pub status: &'static str,
+    /// The team.
+    pub team: String,
+    /// The agent, if one was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// How many worktrees were removed.
+    pub count: usize,
+    /// These worktrees.
+    pub workspaces: Vec<Removed>,
+}
+
+/// Removes the worktree of an agent, or those of all. Refuses if somebody still works in one of
+/// them, unless `force` allows to end these agents first.
+pub fn clean_up(
+    app: &App,
+    team: &TeamName,
+    agent: Option<&AgentName>,
+    force: bool,
+    here: &Path,
+) -> Outcome<Cleaned> {
+    let mut wanted = registry(app, team)?.workspaces;
+    wanted.retain(|workspace| agent.is_none_or(|agent| workspace.agent_name == agent.as_str()));
+    let alive = liveness::all(app, team);
+    let runs = |w: &&Workspace| alive.get(&w.agent_name).copied().flatten() == Some(true);
+    let running: Vec<String> = wanted.iter().filter(runs).map(|w| w.agent_name.clone()).collect();
+    if !running.is_empty() && !force {
+        return Err(WorkspaceError::Running(running).into());
+    }
+    for name in running {
+        if !agents::stop(app, team, &AgentName::parse(name.clone())?)? {
+            app.warn(format!("agent '{name}' could not be stopped"));
+        }
+    }
+    let status = if agent.is_some() && wanted.is_empty() { "not_found" } else { "cleaned" };
+    let mut workspaces = Vec::new();
+    for workspace in wanted {
+        let workspace = with_repository(app, workspace, here)?;
+        workspaces.push(remove(app, team, &workspace)?);
+    }
+    Ok(Cleaned {
+        status,
+        team: team.to_string(),
+        agent: agent.map(ToString::to_string),
+        count: workspaces.len(),
+        workspaces,
+    })
 }
 
 /// The repositories that hold saved work of a team: those of its worktrees, and the one around
@@ -330,7 +447,8 @@ fn find_salvage(
         let suffix = format!("/{name}");
         all.into_iter().rfind(|(_, one)| one.reference == name || one.reference.ends_with(&suffix))
     };
-    Ok(found.ok_or_else(|| WorkspaceError::NoSalvage(name.to_owned()))?)
+    let missing = || WorkspaceError::NoSalvage { name: name.to_owned(), team: team.to_string() };
+    Ok(found.ok_or_else(missing)?)
 }
 
 /// What saved work holds.

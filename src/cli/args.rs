@@ -29,6 +29,12 @@ pub(super) fn ids(text: Option<&str>) -> Vec<String> {
     parts.filter(|id| !id.is_empty()).map(str::to_owned).collect()
 }
 
+/// A number of seconds between two looks. None at all would keep a processor busy.
+pub(super) fn poll_seconds(text: &str) -> Result<std::time::Duration, String> {
+    let least = std::time::Duration::from_millis(10);
+    seconds(text).map(|duration| duration.max(least))
+}
+
 /// A number of seconds.
 pub(super) fn seconds(text: &str) -> Result<std::time::Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| format!("'{text}' is not a number of seconds"))?;

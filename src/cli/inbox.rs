@@ -115,7 +115,7 @@ pub(super) struct WatchArgs {
     #[arg(short, long)]
     agent: Option<String>,
     /// Seconds after which to look again even if nothing was heard
-    #[arg(short, long, default_value = "1.0", value_parser = args::seconds)]
+    #[arg(short, long, default_value = "1.0", value_parser = args::poll_seconds)]
     poll_interval: Duration,
     /// A shell command to run for each message
     #[arg(short, long, value_name = "CMD")]
@@ -148,12 +148,14 @@ fn send(cx: &Cx, args: SendArgs) -> Outcome<()> {
     let team = TeamName::parse(args.team)?;
     AgentName::parse_as("recipient name", args.to.clone())?;
     args.kind.parse::<MessageType>()?;
-    let content = match args.content {
-        Some(content) => content,
-        None => {
-            let text = output::read_stdin()?;
-            text.strip_suffix('\n').map_or(text.clone(), str::to_owned)
+    let content = if let Some(content) = args.content {
+        content
+    } else {
+        let mut text = output::read_stdin()?;
+        if text.ends_with('\n') {
+            text.pop();
         }
+        text
     };
     let draft = draft(&args.kind, content, args.about)?;
     let message = inbox::send(&cx.app, &team, &args.to, draft)?;

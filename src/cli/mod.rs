@@ -5,6 +5,7 @@
 
 mod agent_runner;
 mod args;
+mod board;
 mod completions;
 mod config;
 mod identity;
@@ -18,6 +19,7 @@ mod spawn;
 mod task;
 mod team;
 mod template;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -130,6 +132,13 @@ const ENTRIES: &[Entry] = &[
         template::run
     ),
     group!("identity", "Show and set who you are", identity::IdentityCommand, identity::run),
+    group!("board", "See a whole team at a glance", board::BoardCommand, board::run),
+    group!(
+        "workspace",
+        "See, merge and remove the worktrees of agents",
+        workspace::WorkspaceCommand,
+        workspace::run
+    ),
     single!(
         "completions",
         "Print a completion script for a shell",
@@ -141,6 +150,13 @@ const ENTRIES: &[Entry] = &[
         "Run one agent (used by clawteam itself)",
         agent_runner::AgentRunnerArgs,
         agent_runner::run,
+        hidden: true
+    ),
+    single!(
+        "agent-exec",
+        "Become an agent (used by clawteam itself)",
+        agent_runner::AgentExecArgs,
+        agent_runner::exec,
         hidden: true
     ),
 ];

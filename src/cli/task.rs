@@ -91,7 +91,7 @@ pub(super) struct UpdateArgs {
     team: String,
     /// The task
     id: String,
-    /// Where it stands: pending, in_progress, completed or blocked
+    /// Where it stands: pending, `in_progress`, completed or blocked
     #[arg(short, long)]
     status: Option<String>,
     /// Whose task it is; empty for nobody
@@ -148,7 +148,7 @@ pub(super) struct WaitArgs {
     #[arg(short, long)]
     agent: Option<String>,
     /// Seconds after which to look again even if nothing was heard
-    #[arg(short, long, default_value = "5.0", value_parser = args::seconds)]
+    #[arg(short, long, default_value = "5.0", value_parser = args::poll_seconds)]
     poll_interval: Duration,
     /// Give up after so many seconds (0: never)
     #[arg(short, long, value_parser = args::seconds)]

@@ -6,6 +6,8 @@
 
 pub mod agent;
 pub mod agent_cli;
+pub mod board;
+pub mod cost;
 pub mod identity;
 pub mod lax;
 pub mod message;

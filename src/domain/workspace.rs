@@ -60,6 +60,15 @@ impl WorkspaceRegistry {
         self.workspaces.iter().find(|workspace| workspace.agent_name == agent)
     }
 
+    /// Gives the repository of the team to worktrees of which nobody wrote down theirs.
+    pub fn fill_in_repository(&mut self) {
+        for workspace in &mut self.workspaces {
+            if workspace.repo_root.is_empty() {
+                workspace.repo_root.clone_from(&self.repo_root);
+            }
+        }
+    }
+
     /// Records a worktree, in place of an earlier one of the agent.
     pub fn record(&mut self, workspace: Workspace) {
         if self.repo_root.is_empty() {

@@ -4,6 +4,7 @@
 //! Everything else (errors for people, warnings, hints, progress) goes to standard error.
 
 mod panel;
+mod screen;
 mod table;
 
 use std::io::{self, IsTerminal, Write};
@@ -16,6 +17,7 @@ use crate::core::{Failure, Outcome};
 use crate::store::Notice;
 
 pub use panel::{Panel, columns};
+pub use screen::Screen;
 pub use table::Table;
 
 /// Standard output could not be written.
@@ -53,6 +55,13 @@ impl Output {
             .filter(|width| *width >= 20)
             .unwrap_or(80);
         Self { json, width }
+    }
+
+    /// The same for the size that the terminal has by now.
+    #[must_use]
+    pub fn refit(self) -> Self {
+        let width = terminal_width().filter(|width| *width >= 20).unwrap_or(self.width);
+        Self { width, ..self }
     }
 
     /// How many columns there are.
@@ -112,7 +121,9 @@ impl Output {
             }
             let _ = self.json(&told);
         } else {
-            say(&format!("Error: {}", failure.message()));
+            let message = failure.message();
+            // Some messages have always begun with the word.
+            say(&format!("Error: {}", message.strip_prefix("Error: ").unwrap_or(&message)));
             if let Some(hint) = error.hint() {
                 say(&format!("Hint: {hint}"));
             }

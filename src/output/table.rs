@@ -202,7 +202,7 @@ mod tests {
             text.contains("│ 87ad95d7 │ [red] :bug: [/x] and\\x1b[31m more │    12 │"),
             "{text}"
         );
-        assert!(text.starts_with("                  Tasks - t\n┏━━"), "{text}");
+        assert!(text.starts_with(&format!("{:>32}\n┏━━", "Tasks - t")), "{text}");
     }
 
     #[test]

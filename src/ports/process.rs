@@ -75,6 +75,13 @@ pub trait Processes: Send + Sync {
     /// Leaves the session of whoever started this process: the end of their terminal is not ours.
     fn detach(&self);
 
+    /// Waits until this process's group has the terminal, if it has one and is to get it (see
+    /// [`run`](Self::run)). A program that reads its terminal before that is refused.
+    fn await_terminal(&self);
+
+    /// Becomes another program, with the environment of this process. Returns only if that fails.
+    fn exec(&self, argv: &[String]) -> io::Error;
+
     /// Becomes another program with exactly this environment. Returns only if that fails.
     fn become_program(&self, argv: &[String], env: &BTreeMap<String, String>) -> io::Error;
 

@@ -88,6 +88,14 @@ impl Processes for SystemProcesses {
         let _ = rustix::process::setsid();
     }
 
+    fn await_terminal(&self) {
+        run::await_terminal();
+    }
+
+    fn exec(&self, argv: &[String]) -> io::Error {
+        run::exec(argv)
+    }
+
     fn become_program(&self, argv: &[String], env: &BTreeMap<String, String>) -> io::Error {
         run::become_program(argv, env)
     }

@@ -8,9 +8,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process_group, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpgrp, kill_process_group, waitpid};
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -96,13 +96,12 @@ fn meaning(status: WaitStatus) -> Look {
 }
 
 /// Makes the group of `pid` the one that reads our terminal, if we have one and it is ours to
-/// give; then lets it go on if it had to stop for want of it.
+/// give; then lets it go on if it had to stop for want of it. Otherwise somebody stopped it on
+/// purpose, and will let it go on.
 fn give_terminal(pid: Pid) {
     let stdin = io::stdin();
     if tcgetpgrp(&stdin).is_ok() && tcsetpgrp(&stdin, pid).is_ok() {
         let _ = kill_process_group(pid, Signal::CONT);
-    } else {
-        // Not ours to give: somebody stopped it on purpose and will let it go on.
     }
 }
 
@@ -116,6 +115,27 @@ pub(super) fn in_background(argv: &[String], cwd: &Path, log: &Path) -> io::Resu
         .stderr(log)
         .spawn()?;
     Ok(child.id())
+}
+
+/// How long the terminal may take to be handed over.
+const TERMINAL_WAIT: Duration = Duration::from_secs(2);
+
+/// Waits for the terminal; see [`crate::ports::Processes::await_terminal`].
+pub(super) fn await_terminal() {
+    let deadline = Instant::now() + TERMINAL_WAIT;
+    let ours = getpgrp();
+    let stdin = io::stdin();
+    while tcgetpgrp(&stdin).is_ok_and(|group| group != ours) && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Becomes another program; see [`crate::ports::Processes::exec`].
+pub(super) fn exec(argv: &[String]) -> io::Error {
+    match command(argv) {
+        Ok(mut command) => command.exec(),
+        Err(error) => error,
+    }
 }
 
 /// Becomes another program; see [`crate::ports::Processes::become_program`].

@@ -223,7 +223,7 @@ mod linux {
                         tfd:       17 events:       19 data:       11 pos:0 ino:8 sdev:19\n\
                         tfd:        5 events: 8000001c data:        5 pos:0 ino:8 sdev:19\n";
             assert_eq!(epoll_reads(text), [17]);
-            assert_eq!(epoll_reads(""), []);
+            assert_eq!(epoll_reads(""), Vec::<u32>::new());
         }
 
         #[test]

@@ -185,22 +185,30 @@ impl Task {
 pub struct OnDisk<'t> {
     #[serde(flatten)]
     task: &'t Task,
-    #[serde(rename = "idempotencyKey", skip_serializing_if = "is_absent")]
-    no_key: Option<()>,
-    #[serde(skip)]
-    _private: (),
+    /// Written as `null` if the task has no key; left out if the task has written its own.
+    #[serde(rename = "idempotencyKey", skip_serializing_if = "HasKey::is_true")]
+    has_key: HasKey,
 }
 
-/// Never true of the field above while the task has no key: it is written as `null`.
-fn is_absent(field: &Option<()>) -> bool {
-    field.is_some()
+#[derive(Debug)]
+struct HasKey(bool);
+
+impl HasKey {
+    fn is_true(&self) -> bool {
+        self.0
+    }
+}
+
+impl Serialize for HasKey {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_none()
+    }
 }
 
 impl<'t> OnDisk<'t> {
     /// The file's view of `task`.
     pub fn of(task: &'t Task) -> Self {
-        let no_key = if task.idempotency_key.is_some() { Some(()) } else { None };
-        Self { task, no_key, _private: () }
+        Self { task, has_key: HasKey(task.idempotency_key.is_some()) }
     }
 }
 

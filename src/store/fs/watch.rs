@@ -51,11 +51,10 @@ impl FileChanges {
 
 impl Changes for FileChanges {
     fn wait(&mut self, limit: Duration) -> bool {
-        match self.events.recv_timeout(limits::POLL_INTERVAL.min(limit)) {
-            Ok(()) => while self.events.try_recv().is_ok() {},
-            // A poll: perhaps something changed that nobody told us of. (The channel cannot be
-            // closed: we have a sender ourselves.)
-            Err(_) => {}
+        // Without an event it is a poll: perhaps something changed that nobody told us of. (The
+        // channel cannot be closed: we have a sender ourselves.)
+        if self.events.recv_timeout(limits::POLL_INTERVAL.min(limit)).is_ok() {
+            while self.events.try_recv().is_ok() {}
         }
         if !self.missing.is_empty() {
             self.watch_missing();
