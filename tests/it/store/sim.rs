@@ -107,6 +107,14 @@ pub(super) fn is_temporary(name: &str) -> bool {
     name.starts_with(".tmp-")
 }
 
+impl Change {
+    /// Whether it may or may not have reached the disk, and that matters.
+    fn is_open(&self) -> bool {
+        let matters = |((_, name), _): &((Ino, Name), Option<Ino>)| !is_temporary(name);
+        !self.unsynced.is_empty() && self.updates.iter().any(matters)
+    }
+}
+
 impl Disk {
     fn empty() -> Self {
         Self {
@@ -270,6 +278,34 @@ impl Disk {
         Self { nodes, live: names.clone(), durable: names, ..Self::empty() }
     }
 
+    /// Where the pending changes lead if those `kept` arrive: tells outcomes apart.
+    fn outcome(&self, kept: &[bool]) -> Vec<(&(Ino, Name), Option<Ino>)> {
+        let mut places = BTreeMap::new();
+        for (change, kept) in self.pending.iter().zip(kept) {
+            for (place, to) in &change.updates {
+                if is_temporary(&place.1) {
+                    continue;
+                }
+                let place = places.entry(place).or_insert_with(|| self.durable.get(place).copied());
+                if *kept || change.unsynced.is_empty() {
+                    *place = *to;
+                }
+            }
+        }
+        places.into_iter().collect()
+    }
+
+    /// Whether a file that may be found later has bytes that may not.
+    fn has_unsynced_bytes(&self) -> bool {
+        let dirty = |ino: Ino| {
+            matches!(&self.nodes[ino], Node::File { now, synced } if synced.as_ref() != Some(now))
+        };
+        let updates = self.pending.iter().flat_map(|change| &change.updates);
+        let pending = updates.filter_map(|((_, name), to)| Some((name, (*to)?)));
+        let durable = self.durable.iter().map(|((_, name), ino)| (name, *ino));
+        durable.chain(pending).any(|(name, ino)| !is_temporary(name) && dirty(ino))
+    }
+
     /// Every file below the top, and every directory with a `/` at its end.
     fn tree(&self) -> BTreeMap<String, Bytes> {
         let mut found = BTreeMap::new();
@@ -391,18 +427,18 @@ impl SimFs {
         Self::of(disk.remains(&all, Tear::Whole))
     }
 
-    /// What may be found after a loss of power, each different result once.
+    /// What may be found after a loss of power, each different result once. Temporary files make
+    /// no difference: nobody reads another one's.
     pub(super) fn after_power_loss(&self) -> Vec<Self> {
         let disk = self.disk();
         let open: Vec<usize> = (0..disk.pending.len())
-            .filter(|index| !disk.pending[*index].unsynced.is_empty())
+            .filter(|index| disk.pending[*index].is_open())
             .collect();
-        let dirty = disk
-            .nodes
-            .iter()
-            .any(|node| matches!(node, Node::File { now, synced } if synced.as_ref() != Some(now)));
-        let tears: &[Tear] =
-            if dirty { &[Tear::Whole, Tear::Half, Tear::Nothing] } else { &[Tear::Whole] };
+        let tears: &[Tear] = if disk.has_unsynced_bytes() {
+            &[Tear::Whole, Tear::Half, Tear::Nothing]
+        } else {
+            &[Tear::Whole]
+        };
         let mut seen = HashSet::new();
         let mut found = Vec::new();
         for chosen in subsets(open.len()) {
@@ -410,11 +446,11 @@ impl SimFs {
             for (index, chosen) in open.iter().zip(chosen) {
                 kept[*index] = chosen;
             }
+            if !seen.insert(disk.outcome(&kept)) {
+                continue;
+            }
             for tear in tears {
-                let image = disk.remains(&kept, *tear);
-                if seen.insert(image.digest()) {
-                    found.push(Self::of(image));
-                }
+                found.push(Self::of(disk.remains(&kept, *tear)));
             }
         }
         found
