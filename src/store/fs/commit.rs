@@ -65,13 +65,13 @@ impl FsBackend {
             let _ = self.vfs.unlink(&prepared.temp);
             return Err(error);
         }
-        self.sync_parent(&self.path(&put.key)?)
+        self.confirm(&self.path(&put.key)?)
     }
 
     fn delete_one(&self, key: &Key) -> Result<(), StoreError> {
         let path = self.path(key)?;
         self.unlink_if_there(&path)?;
-        self.sync_parent(&path)
+        self.confirm(&path)
     }
 
     fn commit_many(&self, scope: &Scope, commit: &Commit) -> Result<(), StoreError> {
@@ -104,8 +104,11 @@ impl FsBackend {
             return Err(error);
         }
         // From here on the commit will happen, now or at the next lock.
-        self.finish(commit, &prepared, &journal_path)
-            .map_err(|source| StoreError::Unfinished { path: journal_path, source: source.into() })
+        self.finish(commit, &prepared, &journal_path).map_err(|error| {
+            // A recovery writes its own.
+            self.discard(&prepared);
+            error.after_commit(journal_path)
+        })
     }
 
     fn finish(
@@ -225,7 +228,7 @@ impl FsBackend {
                 let _ = self.vfs.unlink(&prepared.temp);
                 return outcome;
             }
-            return self.sync_parent(&target);
+            return self.confirm(&target);
         }
         // The temporary name cannot be consumed by a reader, so that the history entry is made
         // from it even if the document is taken at this very moment.
@@ -233,7 +236,7 @@ impl FsBackend {
             self.file_under(&prepared.temp, &put.bytes, log);
         }
         let _ = self.vfs.unlink(&prepared.temp);
-        self.sync_parent(&target)
+        self.confirm(&target)
     }
 
     /// Gives `file` a second name as history. A failure costs nothing: whoever settles the

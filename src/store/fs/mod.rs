@@ -148,6 +148,11 @@ impl FsBackend {
         self.sync_dir(path.parent().unwrap_or(&self.root))
     }
 
+    /// Makes a change to the entry `path` durable that everybody can see already.
+    fn confirm(&self, path: &Path) -> Result<(), StoreError> {
+        self.sync_parent(path).map_err(|error| error.after_commit(path))
+    }
+
     fn unlink_if_there(&self, path: &Path) -> Result<(), StoreError> {
         match self.vfs.unlink(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -323,8 +328,8 @@ impl Backend for FsBackend {
         let to = self.path(&Dir::top().child("quarantine").entry(&name))?;
         self.create_dirs(to.parent().unwrap_or(&self.root))?;
         self.vfs.rename(&from, &to).map_err(|error| StoreError::io("put aside", &from, error))?;
-        self.sync_parent(&to)?;
-        self.sync_parent(&from)?;
+        self.confirm(&to)?;
+        self.confirm(&from)?;
         Ok(to.display().to_string())
     }
 

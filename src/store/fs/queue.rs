@@ -108,7 +108,7 @@ impl FsBackend {
         }
         let dirs: BTreeSet<_> = paths.iter().filter_map(|path| path.parent()).collect();
         for dir in dirs {
-            self.sync_dir(dir)?;
+            self.sync_dir(dir).map_err(|error| error.after_commit(dir))?;
         }
         // Only now, with all names gone, are the locks let go.
         drop(claims);
@@ -136,8 +136,8 @@ impl FsBackend {
         self.create_new(&meta)?;
         let to = self.path(&dir.entry(&name))?;
         self.vfs.rename(&from, &to).map_err(|error| StoreError::io("put aside", &from, error))?;
-        self.sync_parent(&to)?;
-        self.sync_parent(&from)?;
+        self.confirm(&to)?;
+        self.confirm(&from)?;
         Ok(name)
     }
 }

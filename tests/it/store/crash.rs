@@ -281,6 +281,29 @@ fn hold(names: &[&str]) {
     }
 }
 
+/// Lets every change of the scenarios of these names fail.
+fn hold_if_it_fails(names: &[&str]) {
+    for name in names {
+        let scenario = all().into_iter().find(|scenario| scenario.name == *name);
+        let scenario = scenario.unwrap_or_else(|| panic!("no scenario is called {name:?}"));
+        for kind in [ErrorKind::Other, ErrorKind::StorageFull] {
+            explore_errors(&scenario, Some(kind)).unwrap_or_else(|wrong| panic!("{wrong}"));
+        }
+    }
+}
+
+#[test]
+fn a_change_that_is_seen_is_never_told_to_have_changed_nothing() {
+    hold_if_it_fails(&[
+        "one new document",
+        "one replaced document",
+        "one removed document",
+        "created, then removed",
+        "next message",
+        "broadcast to one",
+    ]);
+}
+
 #[test]
 fn a_recovery_makes_the_journal_durable_before_it_relies_on_it() {
     hold(&["several documents", "documents written and removed", "broadcast"]);

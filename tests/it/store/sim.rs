@@ -297,9 +297,7 @@ impl Disk {
 
     /// Whether a file that may be found later has bytes that may not.
     fn has_unsynced_bytes(&self) -> bool {
-        let dirty = |ino: Ino| {
-            matches!(&self.nodes[ino], Node::File { now, synced } if synced.as_ref() != Some(now))
-        };
+        let dirty = |ino: Ino| matches!(&self.nodes[ino], Node::File { now, synced } if synced.as_ref() != Some(now));
         let updates = self.pending.iter().flat_map(|change| &change.updates);
         let pending = updates.filter_map(|((_, name), to)| Some((name, (*to)?)));
         let durable = self.durable.iter().map(|((_, name), ino)| (name, *ino));
@@ -431,9 +429,8 @@ impl SimFs {
     /// no difference: nobody reads another one's.
     pub(super) fn after_power_loss(&self) -> Vec<Self> {
         let disk = self.disk();
-        let open: Vec<usize> = (0..disk.pending.len())
-            .filter(|index| disk.pending[*index].is_open())
-            .collect();
+        let open: Vec<usize> =
+            (0..disk.pending.len()).filter(|index| disk.pending[*index].is_open()).collect();
         let tears: &[Tear] = if disk.has_unsynced_bytes() {
             &[Tear::Whole, Tear::Half, Tear::Nothing]
         } else {
