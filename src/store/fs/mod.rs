@@ -197,13 +197,22 @@ struct FsGuard<'b> {
     backend: &'b FsBackend,
     scope: Scope,
     mode: Mode,
+    /// Whether the commit before this one may have left a journal.
+    unfinished: bool,
     _hold: Hold,
 }
 
 impl Guard for FsGuard<'_> {
     fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
         debug_assert!(self.mode == Mode::Exclusive, "a shared lock changes nothing");
-        self.backend.commit_locked(&self.scope, commit)
+        if self.unfinished {
+            // A second journal would take the place of the first, and half of that commit be lost.
+            self.backend.recover(&self.scope)?;
+            self.unfinished = false;
+        }
+        let outcome = self.backend.commit_locked(&self.scope, commit);
+        self.unfinished = matches!(outcome, Err(StoreError::Unfinished { .. }));
+        outcome
     }
 }
 
@@ -265,7 +274,8 @@ impl Backend for FsBackend {
             drop(alone);
             hold = self.acquire(scope, mode, patience)?;
         }
-        Ok(Box::new(FsGuard { backend: self, scope: scope.clone(), mode, _hold: hold }))
+        let scope = scope.clone();
+        Ok(Box::new(FsGuard { backend: self, scope, mode, unfinished: false, _hold: hold }))
     }
 
     fn create(&self, put: &Put) -> Result<(), StoreError> {

@@ -1,12 +1,14 @@
 //! Every kind of commit, ended at every moment.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
 
 use clawteam::core::{AgentName, TeamName};
-use clawteam::store::{Dir, Key, Scope};
+use clawteam::store::{Backend, Commit, Dir, Expect, FsBackend, Key, Mode, Put, Scope, StoreError};
 
 use super::explore::{Scenario, Tally, Wrap, explore, explore_errors};
-use super::steps::{Step, Text, log_key};
+use super::sim::{Fault, SimFs};
+use super::steps::{ROOT, Step, Text, log_key, patience};
 
 const A: &str = "{\"text\": \"a, and long enough to be torn in the middle\"}";
 const B: &str = "{\"text\": \"b, and of another length, so that nothing fits by chance\"}";
@@ -302,6 +304,38 @@ fn a_change_that_is_seen_is_never_told_to_have_changed_nothing() {
         "next message",
         "broadcast to one",
     ]);
+}
+
+#[test]
+fn a_commit_after_an_unfinished_one_finishes_it_first() {
+    let commit = |texts: &[(&str, &str)]| Commit {
+        puts: texts
+            .iter()
+            .map(|(name, text)| Put::new(task(name), text.as_bytes().into(), Expect::Any))
+            .collect(),
+        ..Commit::default()
+    };
+    for at in 1.. {
+        let fs = SimFs::new();
+        let backend = FsBackend::on(ROOT, Arc::new(fs.clone()), true);
+        let mut guard =
+            backend.lock(&tasks(), Mode::Exclusive, &patience()).expect("nobody else has it");
+        fs.set_fault(Fault::Fail(at, ErrorKind::Other));
+        let first = guard.commit(&commit(&[("a", A), ("b", A)]));
+        let done = fs.changes();
+        fs.set_fault(Fault::None);
+        guard.commit(&commit(&[("b", B), ("c", B)])).expect("only one operation fails");
+        let text = |name: &str| {
+            let read = backend.read(&task(name)).expect("the file system works");
+            read.map(|blob| String::from_utf8_lossy(&blob.bytes).into_owned())
+        };
+        let happened = !matches!(first, Err(StoreError::Io { .. }));
+        assert_eq!(text("a").as_deref(), happened.then_some(A), "failure {at}: {first:?}");
+        assert_eq!(text("b").as_deref(), Some(B), "failure {at}");
+        if done < at {
+            break;
+        }
+    }
 }
 
 #[test]
