@@ -65,7 +65,11 @@ impl FsBackend {
             let _ = self.vfs.unlink(&prepared.temp);
             return Err(error);
         }
-        self.confirm(&self.path(&put.key)?)
+        let target = self.path(&put.key)?;
+        if let Some(log) = &put.log {
+            self.file_under(&target, &put.bytes, log);
+        }
+        self.confirm(&target)
     }
 
     fn delete_one(&self, key: &Key) -> Result<(), StoreError> {
@@ -128,15 +132,22 @@ impl FsBackend {
             self.unlink_if_there(&path)?;
             dirs.insert(path);
         }
-        self.retire_journal(&dirs, journal_path)
+        self.sync_parents(&dirs)?;
+        for one in prepared {
+            if let Some(log) = &one.put.log {
+                self.file_under(&self.path(&one.put.key)?, &one.put.bytes, log);
+            }
+        }
+        self.retire_journal(journal_path)
     }
 
-    /// Syncs the directories of `paths`, then removes the journal for good.
-    fn retire_journal(&self, paths: &BTreeSet<PathBuf>, journal: &Path) -> Result<(), StoreError> {
+    fn sync_parents(&self, paths: &BTreeSet<PathBuf>) -> Result<(), StoreError> {
         let dirs: BTreeSet<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
-        for dir in dirs {
-            self.sync_dir(dir)?;
-        }
+        dirs.into_iter().try_for_each(|dir| self.sync_dir(dir))
+    }
+
+    /// Removes the journal for good.
+    fn retire_journal(&self, journal: &Path) -> Result<(), StoreError> {
         self.unlink_if_there(journal)?;
         self.sync_parent(journal)
     }
@@ -165,23 +176,47 @@ impl FsBackend {
         // Its writer may have been killed before it did this. Without it, power can fail when some
         // documents are in place and the journal is gone.
         self.sync_parent(&path)?;
+        let records: Vec<Record> = journal.records().collect();
         let mut paths = BTreeSet::new();
-        for record in journal.records() {
+        let mut logs = Vec::new();
+        for record in &records {
             let target = self.path(&record.key)?;
+            // Whoever did it may not have synced it.
+            paths.insert(target.clone());
             let now = self.revision(&record.key)?;
             let after = record.after.as_deref().map(|text| super::revision_of(text.as_bytes()));
             if now == after {
                 // Done before the crash, but perhaps not yet durable.
+            } else if now.is_none() && self.was_taken(record, &target)? {
+                continue;
             } else if now == record.before {
-                self.redo(&record, &target)?;
+                self.redo(record, &target)?;
             } else {
                 // Somebody who does not know the journal changed the document since. What is
                 // there is newer; ours is kept where a person can find it.
-                self.keep_aside(&record)?;
+                self.keep_aside(record)?;
+                continue;
             }
-            paths.insert(target);
+            if let (Some(log), Some(text)) = (&record.log, &record.after) {
+                logs.push((target, text, log));
+            }
         }
-        self.retire_journal(&paths, &path)
+        self.sync_parents(&paths)?;
+        for (target, text, log) in logs {
+            self.file_under(&target, text.as_bytes(), log);
+        }
+        self.retire_journal(&path)
+    }
+
+    /// Whether a queue entry that is not in its place was there already and has been received.
+    ///
+    /// An entry goes from its place to a claim and from there to the history, and the places are
+    /// looked at in this order, so that it is not missed while it moves. A history entry proves
+    /// it: the commit makes them only when all documents are in place for good, a receiver before
+    /// it removes the entry.
+    fn was_taken(&self, record: &Record, target: &Path) -> Result<bool, StoreError> {
+        let Some(log) = &record.log else { return Ok(false) };
+        Ok(self.vfs.exists(&super::queue::taken_path(target)) || self.vfs.exists(&self.path(log)?))
     }
 
     fn redo(&self, record: &Record, target: &Path) -> Result<(), StoreError> {
@@ -258,14 +293,15 @@ impl FsBackend {
             self.create_dirs(path.parent().unwrap_or(&self.root))?;
             linked = self.vfs.link(file, &path);
         }
-        match linked {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            Err(_) => {
-                let temp = self.write_temp(&path, bytes, false)?;
-                self.vfs.rename(&temp, &path).map_err(|e| StoreError::io("write", &path, e))
-            }
+        if linked.is_ok() || self.vfs.exists(&path) {
+            return Ok(());
         }
+        // The document was taken meanwhile, or the file system has no links.
+        let temp = self.write_temp(&path, bytes, false)?;
+        self.vfs.rename(&temp, &path).map_err(|error| {
+            let _ = self.vfs.unlink(&temp);
+            StoreError::io("write", &path, error)
+        })
     }
 
     fn prepare<'c>(&self, put: &'c Put) -> Result<Prepared<'c>, StoreError> {
@@ -274,11 +310,8 @@ impl FsBackend {
         Ok(Prepared { put, temp })
     }
 
-    /// Moves a prepared document into its place, and files it as history.
+    /// Moves a prepared document into its place.
     fn place(&self, prepared: &Prepared<'_>) -> Result<(), StoreError> {
-        if let Some(log) = &prepared.put.log {
-            self.file_under(&prepared.temp, &prepared.put.bytes, log);
-        }
         let target = self.path(&prepared.put.key)?;
         self.vfs
             .rename(&prepared.temp, &target)

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::FsBackend;
 use super::vfs::Hold;
@@ -16,6 +16,11 @@ use crate::store::key::{Dir, Key};
 
 const WAITING: &str = ".json";
 const TAKEN: &str = ".consumed";
+
+/// Where the entry at `waiting` is while somebody has it.
+pub(super) fn taken_path(waiting: &Path) -> PathBuf {
+    waiting.with_extension(&TAKEN[1..])
+}
 
 impl FsBackend {
     pub(super) fn queue_entries(&self, dir: &Dir) -> Result<Vec<Queued>, StoreError> {

@@ -4,7 +4,9 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use clawteam::core::{AgentName, TeamName};
-use clawteam::store::{Backend, Commit, Dir, Expect, FsBackend, Key, Mode, Put, Scope, StoreError};
+use clawteam::store::{
+    Backend, Claim, Commit, Dir, Expect, FsBackend, Key, Mode, Put, Scope, StoreError,
+};
 
 use super::explore::{Scenario, Tally, Wrap, explore, explore_errors};
 use super::sim::{Fault, SimFs};
@@ -333,6 +335,71 @@ fn a_commit_after_an_unfinished_one_finishes_it_first() {
         assert_eq!(text("a").as_deref(), happened.then_some(A), "failure {at}: {first:?}");
         assert_eq!(text("b").as_deref(), Some(B), "failure {at}");
         if done < at {
+            break;
+        }
+    }
+}
+
+/// Receives all that waits in an inbox.
+fn receive(backend: &FsBackend, inbox: &Dir) -> Vec<String> {
+    let entries = backend.queue(inbox).expect("the file system works");
+    let claim = |entry| backend.claim(inbox, entry).expect("the file system works");
+    let claims: Vec<Claim> = entries.iter().filter_map(claim).collect();
+    let names = claims.iter().map(|claim| claim.name.clone()).collect();
+    let settled = claims.into_iter().map(|claim| {
+        let log = log_key(&claim.name);
+        (claim, Some(log))
+    });
+    backend.settle(settled.collect()).expect("the file system works");
+    names
+}
+
+#[test]
+fn a_message_received_before_the_recovery_is_not_delivered_again() {
+    let inboxes = ["ann", "bob", "eve"].map(inbox);
+    for moment in 0.. {
+        let fs = SimFs::new();
+        fs.set_fault(Fault::StopAfter(moment));
+        let sent = broadcast("msg-2", B).run(&FsBackend::on(ROOT, Arc::new(fs.clone()), true));
+        let next = fs.without_programs();
+        let backend = FsBackend::on(ROOT, Arc::new(next.clone()), true);
+        // A receiver needs no lock: it comes before whoever recovers.
+        let early: Vec<String> =
+            inboxes.iter().flat_map(|inbox| receive(&backend, inbox)).collect();
+        drop(backend.lock(&mail(), Mode::Exclusive, &patience()).expect("nobody has it"));
+        let late: Vec<String> = inboxes.iter().flat_map(|inbox| receive(&backend, inbox)).collect();
+        let twice = early.iter().find(|name| late.contains(name));
+        assert_eq!(twice, None, "delivered again, stopped after {moment}\n{}", fs.trace());
+        let all = early.len() + late.len();
+        assert!(all == 3 || (all == 0 && sent.is_err()), "{all} delivered, after {moment}");
+        if !fs.is_stopped() {
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_message_claimed_before_the_recovery_is_not_lost_with_the_power() {
+    let inboxes = ["ann", "bob", "eve"].map(inbox);
+    for moment in 0.. {
+        let fs = SimFs::new();
+        fs.set_fault(Fault::StopAfter(moment));
+        let sent = broadcast("msg-2", B).run(&FsBackend::on(ROOT, Arc::new(fs.clone()), true));
+        let next = fs.without_programs();
+        let backend = FsBackend::on(ROOT, Arc::new(next.clone()), true);
+        for inbox in &inboxes {
+            for entry in backend.queue(inbox).expect("the file system works") {
+                drop(backend.claim(inbox, &entry).expect("the file system works"));
+            }
+        }
+        drop(backend.lock(&mail(), Mode::Exclusive, &patience()).expect("nobody has it"));
+        for remains in next.after_power_loss() {
+            let backend = FsBackend::on(ROOT, Arc::new(remains.clone()), true);
+            drop(backend.lock(&mail(), Mode::Exclusive, &patience()).expect("nobody has it"));
+            let all = inboxes.iter().flat_map(|inbox| receive(&backend, inbox)).count();
+            assert!(all == 3 || (all == 0 && sent.is_err()), "{all} delivered, after {moment}");
+        }
+        if !fs.is_stopped() {
             break;
         }
     }
