@@ -172,7 +172,8 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// Writes one document that nobody else can know of yet. Needs no lock.
     fn create(&self, put: &Put) -> Result<(), StoreError>;
 
-    /// Appends one line to a document that is a list of lines.
+    /// Appends one line to a document that is a list of lines. A line that could not be written
+    /// to its end stays as it is, and readers pass it over; the next one begins anew.
     fn append(&self, key: &Key, line: &[u8]) -> Result<(), StoreError>;
 
     /// A number greater than every one that was given out under `key` before, and close to

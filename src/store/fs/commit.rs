@@ -288,9 +288,11 @@ impl FsBackend {
         log: &Key,
     ) -> Result<(), StoreError> {
         let path = self.path(log)?;
+        let dir = path.parent().unwrap_or(&self.root);
+        self.ensure_dir(dir)?;
         let mut linked = self.vfs.link(file, &path);
         if matches!(&linked, Err(error) if error.kind() == io::ErrorKind::NotFound) {
-            self.create_dirs(path.parent().unwrap_or(&self.root))?;
+            self.make_dir_again(dir)?;
             linked = self.vfs.link(file, &path);
         }
         if linked.is_ok() || self.vfs.exists(&path) {
@@ -328,9 +330,10 @@ impl FsBackend {
     fn write_temp(&self, target: &Path, bytes: &[u8], secret: bool) -> Result<PathBuf, StoreError> {
         let dir = target.parent().unwrap_or(&self.root);
         let temp = dir.join(format!(".tmp-{}-{}", std::process::id(), self.fresh_suffix()));
+        self.ensure_dir(dir)?;
         let mut created = self.vfs.create(&temp, secret);
         if matches!(&created, Err(error) if error.kind() == io::ErrorKind::NotFound) {
-            self.create_dirs(dir)?;
+            self.make_dir_again(dir)?;
             created = self.vfs.create(&temp, secret);
         }
         let written = created.and_then(|mut file| {

@@ -29,6 +29,8 @@ pub struct FsBackend {
     sync: bool,
     /// Directories found to lie below the root, symbolic links resolved.
     inside: Mutex<HashSet<PathBuf>>,
+    /// Directories known to be there after a loss of power.
+    durable: Mutex<HashSet<PathBuf>>,
     suffix: AtomicU64,
 }
 
@@ -55,6 +57,7 @@ impl FsBackend {
             vfs,
             sync,
             inside: Mutex::new(HashSet::new()),
+            durable: Mutex::new(HashSet::new()),
             suffix: AtomicU64::new(seed),
         }
     }
@@ -117,18 +120,46 @@ impl FsBackend {
         }
     }
 
-    /// Makes a directory and those above it, durably.
-    fn create_dirs(&self, dir: &Path) -> Result<(), StoreError> {
-        if self.vfs.exists(dir) {
+    /// Makes a directory and those above it, durably, if they are not there.
+    ///
+    /// One that is there may have been made by a process that was killed before it synced the
+    /// directory above. Whoever puts the first thing into a directory has made sure of that; so
+    /// what holds something is durable itself, and what is empty is synced once more.
+    fn ensure_dir(&self, dir: &Path) -> Result<(), StoreError> {
+        let mut durable = self.durable.lock().expect("no thread panics while it makes a directory");
+        self.ensure_dir_in(dir, &mut durable)
+    }
+
+    fn ensure_dir_in(&self, dir: &Path, known: &mut HashSet<PathBuf>) -> Result<(), StoreError> {
+        if known.contains(dir) {
             return Ok(());
         }
         let parent = dir.parent().unwrap_or(Path::new("/"));
-        self.create_dirs(parent)?;
-        match self.vfs.create_dir(dir) {
-            Ok(()) => self.sync_dir(parent),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(StoreError::io("create", dir, error)),
+        match self.vfs.is_empty(dir) {
+            Ok(true) => self.sync_dir(parent)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.ensure_dir_in(parent, known)?;
+                match self.vfs.create_dir(dir) {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                        return Err(StoreError::io("create", dir, error));
+                    }
+                    _ => self.sync_dir(parent)?,
+                }
+            }
+            Ok(false) => {}
+            // Who may write here but not list can do no better.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(StoreError::io("list", dir, error)),
         }
+        known.insert(dir.to_owned());
+        Ok(())
+    }
+
+    /// The same for the directory of a file that could not be made because it is gone.
+    fn make_dir_again(&self, dir: &Path) -> Result<(), StoreError> {
+        let mut durable = self.durable.lock().expect("no thread panics while it makes a directory");
+        durable.retain(|known| !dir.starts_with(known));
+        self.ensure_dir_in(dir, &mut durable)
     }
 
     fn sync_dir(&self, dir: &Path) -> Result<(), StoreError> {
@@ -169,7 +200,7 @@ impl FsBackend {
         patience: &Patience<'_>,
     ) -> Result<Hold, StoreError> {
         let path = self.path(&scope.lock_file())?;
-        self.create_dirs(path.parent().unwrap_or(&self.root))?;
+        self.ensure_dir(path.parent().unwrap_or(&self.root))?;
         self.vfs.lock(&path, &scope.to_string(), mode, patience)
     }
 
@@ -254,7 +285,7 @@ impl Backend for FsBackend {
     }
 
     fn create_dir(&self, dir: &Dir) -> Result<(), StoreError> {
-        self.create_dirs(&self.dir_path(dir)?)
+        self.ensure_dir(&self.dir_path(dir)?)
     }
 
     fn lock<'a>(
@@ -283,15 +314,7 @@ impl Backend for FsBackend {
     }
 
     fn append(&self, key: &Key, line: &[u8]) -> Result<(), StoreError> {
-        let path = self.path(key)?;
-        self.create_dirs(path.parent().unwrap_or(&self.root))?;
-        let is_new = !self.vfs.exists(&path);
-        let mut bytes = line.to_vec();
-        bytes.push(b'\n');
-        self.vfs
-            .append(&path, &bytes, self.sync)
-            .map_err(|error| StoreError::io("append to", &path, error))?;
-        if is_new { self.sync_parent(&path) } else { Ok(()) }
+        self.append_line(key, line)
     }
 
     fn tick(&self, key: &Key, now_millis: u64, seed: u32) -> Result<Tick, StoreError> {
@@ -303,9 +326,11 @@ impl Backend for FsBackend {
             }
             format!("{} {:08x}\n", next.millis, next.count).into_bytes()
         };
+        let dir = path.parent().unwrap_or(&self.root);
+        self.ensure_dir(dir)?;
         let mut done = self.vfs.exchange(&path, &mut advance);
         if matches!(&done, Err(error) if error.kind() == io::ErrorKind::NotFound) {
-            self.create_dirs(path.parent().unwrap_or(&self.root))?;
+            self.make_dir_again(dir)?;
             done = self.vfs.exchange(&path, &mut advance);
         }
         done.map_err(|error| StoreError::io("write", path, error))?;
@@ -336,7 +361,7 @@ impl Backend for FsBackend {
         let from = self.path(key)?;
         let name = format!("{}.{}", key.as_str().replace('/', "__"), self.fresh_suffix());
         let to = self.path(&Dir::top().child("quarantine").entry(&name))?;
-        self.create_dirs(to.parent().unwrap_or(&self.root))?;
+        self.ensure_dir(to.parent().unwrap_or(&self.root))?;
         self.vfs.rename(&from, &to).map_err(|error| StoreError::io("put aside", &from, error))?;
         self.confirm(&to)?;
         self.confirm(&from)?;
@@ -382,8 +407,37 @@ impl Backend for FsBackend {
 }
 
 impl FsBackend {
+    /// Appends a line. It begins anew where another one was torn, and a file that nobody has
+    /// written to yet may have been made by a process that was killed before it synced it.
+    fn append_line(&self, key: &Key, line: &[u8]) -> Result<(), StoreError> {
+        let path = self.path(key)?;
+        self.ensure_dir(path.parent().unwrap_or(&self.root))?;
+        let failed = |error| StoreError::io("append to", &path, error);
+        let last = match self.vfs.last_byte(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.vfs.append(&path, b"", false).map_err(failed)?;
+                None
+            }
+            other => other.map_err(failed)?,
+        };
+        let mut bytes = Vec::with_capacity(line.len() + 2);
+        match last {
+            None => self.sync_parent(&path)?,
+            Some(b'\n') => {}
+            Some(_) => bytes.push(b'\n'),
+        }
+        bytes.extend_from_slice(line);
+        bytes.push(b'\n');
+        self.vfs.append(&path, &bytes, false).map_err(failed)?;
+        if self.sync {
+            let synced = self.vfs.sync_file(&path);
+            synced.map_err(|error| StoreError::io("sync", &path, error).after_commit(&path))?;
+        }
+        Ok(())
+    }
+
     fn move_entry(&self, from: &Path, to: &Path) -> Result<usize, StoreError> {
-        self.create_dirs(to.parent().unwrap_or(&self.root))?;
+        self.ensure_dir(to.parent().unwrap_or(&self.root))?;
         match self.vfs.rename(from, to) {
             Ok(()) => {
                 self.sync_parent(to)?;

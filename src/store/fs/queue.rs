@@ -131,7 +131,7 @@ impl FsBackend {
         if self.vfs.exists(&self.path(&dir.entry(&name))?) {
             name = format!("{}-{}{WAITING}", claim.name, self.fresh_suffix());
         }
-        self.create_dirs(&self.dir_path(dir)?)?;
+        self.ensure_dir(&self.dir_path(dir)?)?;
         // The note first: a file without a note is puzzling, a note without a file is not.
         let meta = crate::store::backend::Put::new(
             dir.entry(&format!("{name}.meta.json")),

@@ -406,6 +406,23 @@ fn a_message_claimed_before_the_recovery_is_not_lost_with_the_power() {
 }
 
 #[test]
+fn a_directory_that_was_there_is_durable_before_it_is_used() {
+    hold(&[
+        "one document in a new data directory",
+        "first message",
+        "a document in a collection that is not durable",
+        "a message into an inbox that is not durable",
+    ]);
+    hold_if_it_fails(&["one document in a new data directory", "first message"]);
+}
+
+#[test]
+fn a_line_is_neither_lost_nor_mixed_with_a_torn_one() {
+    hold(&["first line", "two lines", "next line", "a line after a line that is not durable"]);
+    hold_if_it_fails(&["first line", "two lines", "next line"]);
+}
+
+#[test]
 fn a_recovery_makes_the_journal_durable_before_it_relies_on_it() {
     hold(&["several documents", "documents written and removed", "broadcast"]);
 }

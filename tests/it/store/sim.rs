@@ -550,6 +550,14 @@ impl Vfs for SimFs {
         Ok(disk.children(dir).map(entry).collect())
     }
 
+    fn is_empty(&self, path: &Path) -> io::Result<bool> {
+        Ok(self.list(path)?.is_empty())
+    }
+
+    fn last_byte(&self, path: &Path) -> io::Result<Option<u8>> {
+        Ok(self.read(path)?.last().copied())
+    }
+
     fn exists(&self, path: &Path) -> bool {
         self.disk().find(path).is_ok()
     }
@@ -580,6 +588,12 @@ impl Vfs for SimFs {
             disk.extend(ino, bytes, path)?;
         }
         if sync { disk.sync_file(ino, path) } else { Ok(()) }
+    }
+
+    fn sync_file(&self, path: &Path) -> io::Result<()> {
+        let mut disk = self.disk();
+        let ino = disk.find(path)?;
+        disk.sync_file(ino, path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

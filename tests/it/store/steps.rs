@@ -246,7 +246,8 @@ pub(super) fn look(fs: &SimFs) -> Found {
             }
         } else if !name.ends_with(".lock") && name != ".sequence" && !name.contains(".meta.") {
             let (path, bytes) = normal(path, &bytes);
-            if found.docs.insert(path.clone(), bytes).is_some() {
+            let is_begun = path.ends_with(".jsonl") && bytes.is_empty();
+            if !is_begun && found.docs.insert(path.clone(), bytes).is_some() {
                 found.twice.push(path);
             }
         }
