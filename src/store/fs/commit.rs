@@ -5,8 +5,8 @@
 //!
 //! Several documents: write all temporary files, then a redo journal with the same care; the
 //! rename of the journal is the commit point. Then rename the documents into place, sync their
-//! directories, remove the journal and sync its directory. That last sync is not a nicety: without
-//! it the journal can come back after a power loss and undo what was committed since.
+//! directories, take the journal away and sync its directory. That last sync is not a nicety:
+//! without it the journal can come back after a power loss and undo what was committed since.
 //!
 //! Whoever locks a scope next finishes what the journal says, so that a process killed in the
 //! middle leaves nothing half-done.
@@ -25,6 +25,11 @@ use crate::store::key::{Key, Scope};
 struct Prepared<'c> {
     put: &'c Put,
     temp: PathBuf,
+}
+
+/// The name of a journal that is carried out.
+fn done_path(journal: &Path) -> PathBuf {
+    journal.with_extension("done")
 }
 
 impl FsBackend {
@@ -147,9 +152,22 @@ impl FsBackend {
     }
 
     /// Removes the journal for good.
+    ///
+    /// Between its removal and the sync it could come back with the power and undo what others
+    /// commit from now on. So it is renamed first: who finds that name knows that the sync may be
+    /// missing.
     fn retire_journal(&self, journal: &Path) -> Result<(), StoreError> {
-        self.unlink_if_there(journal)?;
-        self.sync_parent(journal)
+        let done = done_path(journal);
+        let renamed = self.vfs.rename(journal, &done);
+        renamed.map_err(|error| StoreError::io("remove", journal, error))?;
+        self.forget_journal(&done)
+    }
+
+    fn forget_journal(&self, done: &Path) -> Result<(), StoreError> {
+        self.sync_parent(done)?;
+        // If this fails, the next one syncs once more.
+        let _ = self.vfs.unlink(done);
+        Ok(())
     }
 
     fn journal_of(&self, scope: &Scope, commit: &Commit) -> Result<Journal, StoreError> {
@@ -169,7 +187,8 @@ impl FsBackend {
         let key = scope.journal_file();
         let path = self.path(&key)?;
         if !self.vfs.exists(&path) {
-            return Ok(());
+            let done = done_path(&path);
+            return if self.vfs.exists(&done) { self.forget_journal(&done) } else { Ok(()) };
         }
         let Some(bytes) = self.read_file(&key)? else { return Ok(()) };
         let journal = Journal::decode(&bytes, &path)?;

@@ -261,6 +261,12 @@ fn interrupted() -> Vec<Scenario> {
             vec![Step::Append { key: Key::exit_journal(&team()), line: "{\"line\": 1}" }],
         ),
         after(
+            "one document after half a commit",
+            began(),
+            change(vec![doc("old", B), doc("new", B)], &[]),
+            vec![change(vec![doc("old", A)], &[])],
+        ),
+        after(
             "a commit after half a commit",
             began(),
             change(vec![doc("old", B), doc("new", B)], &["other"]),
@@ -420,6 +426,12 @@ fn a_directory_that_was_there_is_durable_before_it_is_used() {
 fn a_line_is_neither_lost_nor_mixed_with_a_torn_one() {
     hold(&["first line", "two lines", "next line", "a line after a line that is not durable"]);
     hold_if_it_fails(&["first line", "two lines", "next line"]);
+}
+
+#[test]
+fn a_journal_does_not_come_back_after_the_next_commit() {
+    hold(&["one document after half a commit"]);
+    hold_if_it_fails(&["several, then one of them alone"]);
 }
 
 #[test]

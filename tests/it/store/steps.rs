@@ -238,6 +238,8 @@ pub(super) fn look(fs: &SimFs) -> Found {
             found.dirs.insert(dir.to_owned());
         } else if is_temporary(name) {
             found.temporary.push(path.to_owned());
+        } else if path.starts_with("journal/") && path.ends_with(".done") {
+            // Carried out.
         } else if path.starts_with("journal/") {
             found.journals.push(path.to_owned());
         } else if path.contains("/events/") {
