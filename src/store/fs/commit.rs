@@ -85,39 +85,57 @@ impl FsBackend {
 
     fn commit_many(&self, scope: &Scope, commit: &Commit) -> Result<(), StoreError> {
         let mut prepared = Vec::with_capacity(commit.puts.len());
-        for put in &commit.puts {
-            match self.prepare(put) {
-                Ok(one) => prepared.push(one),
-                Err(error) => {
-                    self.discard(&prepared);
-                    return Err(error);
-                }
-            }
-        }
-        let journal_path = self.path(&scope.journal_file())?;
-        let journal = match self.journal_of(scope, commit) {
-            Ok(journal) => journal,
-            Err(error) => {
-                self.discard(&prepared);
-                return Err(error);
-            }
-        };
-        let written = self.write_temp(&journal_path, &journal.encode(), false).and_then(|temp| {
-            self.vfs.rename(&temp, &journal_path).map_err(|source| {
-                let _ = self.vfs.unlink(&temp);
-                StoreError::io("write", &journal_path, source)
-            })
-        });
-        if let Err(error) = written {
+        let journal = self.path(&scope.journal_file())?;
+        let recorded = self
+            .prepare_all(commit, &mut prepared)
+            .and_then(|()| self.write_journal(scope, commit, &journal));
+        if let Err(error) = recorded {
             self.discard(&prepared);
             return Err(error);
         }
         // From here on the commit will happen, now or at the next lock.
-        self.finish(commit, &prepared, &journal_path).map_err(|error| {
+        self.finish(commit, &prepared, &journal).map_err(|error| {
             // A recovery writes its own.
             self.discard(&prepared);
-            error.after_commit(journal_path)
+            error.after_commit(journal)
         })
+    }
+
+    fn prepare_all<'c>(
+        &self,
+        commit: &'c Commit,
+        prepared: &mut Vec<Prepared<'c>>,
+    ) -> Result<(), StoreError> {
+        for put in &commit.puts {
+            prepared.push(self.prepare(put)?);
+        }
+        Ok(())
+    }
+
+    fn write_journal(&self, scope: &Scope, commit: &Commit, path: &Path) -> Result<(), StoreError> {
+        let records = self.records_of(commit)?;
+        self.anchor(&records)?;
+        let secret = commit.puts.iter().any(|put| put.secret);
+        let temp = self.write_temp(path, &Journal::new(scope, records).encode(), secret)?;
+        self.vfs.rename(&temp, path).map_err(|source| {
+            let _ = self.vfs.unlink(&temp);
+            StoreError::io("write", path, source)
+        })
+    }
+
+    /// Makes the states durable that the journal says were there before.
+    ///
+    /// A process that was killed may have left them seen but not synced. If power took them away
+    /// when the journal is there already, a recovery would find neither what was before nor what
+    /// shall be, and take it for somebody else's. New queue entries have no such past.
+    fn anchor(&self, records: &[Record]) -> Result<(), StoreError> {
+        let mut paths = BTreeSet::new();
+        for record in records {
+            if record.before.is_some() || record.log.is_none() {
+                paths.insert(self.path(&record.key)?);
+            }
+        }
+        self.sync_parents(&paths)
     }
 
     fn finish(
@@ -170,7 +188,7 @@ impl FsBackend {
         Ok(())
     }
 
-    fn journal_of(&self, scope: &Scope, commit: &Commit) -> Result<Journal, StoreError> {
+    fn records_of(&self, commit: &Commit) -> Result<Vec<Record>, StoreError> {
         let mut records = Vec::new();
         for put in &commit.puts {
             let before = self.revision(&put.key)?;
@@ -179,7 +197,7 @@ impl FsBackend {
         for (key, _) in &commit.deletes {
             records.push(Record::delete(key, self.revision(key)?));
         }
-        Ok(Journal::new(scope, records))
+        Ok(records)
     }
 
     /// Finishes the commit that a journal describes, if there is one.
@@ -261,7 +279,8 @@ impl FsBackend {
         let key = crate::store::key::Dir::top()
             .child("quarantine")
             .entry(&format!("{name}.superseded-{}", self.fresh_suffix()));
-        self.put_one(&Put::new(key, text.clone().into_bytes(), Expect::Any))
+        let bytes = text.clone().into_bytes();
+        self.put_one(&Put { secret: record.secret, ..Put::new(key, bytes, Expect::Any) })
     }
 
     /// Writes one new document without a lock: its name must not exist.

@@ -10,7 +10,7 @@ use clawteam::store::{
 
 use super::explore::{Scenario, Tally, Wrap, explore, explore_errors};
 use super::sim::{Fault, SimFs};
-use super::steps::{ROOT, Step, Text, log_key, patience};
+use super::steps::{ROOT, Step, Text, commit, log_key, patience};
 
 const A: &str = "{\"text\": \"a, and long enough to be torn in the middle\"}";
 const B: &str = "{\"text\": \"b, and of another length, so that nothing fits by chance\"}";
@@ -432,6 +432,27 @@ fn a_line_is_neither_lost_nor_mixed_with_a_torn_one() {
 fn a_journal_does_not_come_back_after_the_next_commit() {
     hold(&["one document after half a commit"]);
     hold_if_it_fails(&["several, then one of them alone"]);
+}
+
+#[test]
+fn a_commit_does_not_build_upon_what_power_can_take_away() {
+    hold(&[
+        "several documents after a document that is not durable",
+        "several documents after a removal that is not durable",
+    ]);
+}
+
+#[test]
+fn a_secret_is_private_in_the_journal_too() {
+    let fs = SimFs::new();
+    let backend = FsBackend::on(ROOT, Arc::new(fs.clone()), true);
+    let open = Put::new(task("open"), A.into(), Expect::Any);
+    let secret = Put { secret: true, ..Put::new(task("secret"), B.into(), Expect::Any) };
+    let both = Commit { puts: vec![open, secret], ..Commit::default() };
+    commit(&backend, &tasks(), &both).expect("the file system works");
+    let created = fs.trace();
+    let private = |line: &&str| line.contains("create secret /home/data/journal/");
+    assert!(created.lines().any(|line| private(&line)), "{created}");
 }
 
 #[test]

@@ -201,12 +201,12 @@ impl Disk {
         ino
     }
 
-    fn create(&mut self, path: &Path) -> io::Result<Ino> {
+    fn create(&mut self, path: &Path, secret: bool) -> io::Result<Ino> {
         let place = self.place(path)?;
         if self.live.contains_key(&place) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        self.change("create", path)?;
+        self.change(if secret { "create secret" } else { "create" }, path)?;
         Ok(self.add(place, Node::File { now: Bytes::default(), synced: None }))
     }
 
@@ -573,8 +573,8 @@ impl Vfs for SimFs {
         Ok(())
     }
 
-    fn create(&self, path: &Path, _secret: bool) -> io::Result<Box<dyn NewFile>> {
-        let ino = self.disk().create(path)?;
+    fn create(&self, path: &Path, secret: bool) -> io::Result<Box<dyn NewFile>> {
+        let ino = self.disk().create(path, secret)?;
         Ok(Box::new(SimFile { fs: self.clone(), ino, path: path.into() }))
     }
 
@@ -582,7 +582,7 @@ impl Vfs for SimFs {
         let mut disk = self.disk();
         let ino = match disk.find(path) {
             Ok(ino) => ino,
-            Err(_) => disk.create(path)?,
+            Err(_) => disk.create(path, false)?,
         };
         if !bytes.is_empty() {
             disk.extend(ino, bytes, path)?;
@@ -651,7 +651,7 @@ impl Vfs for SimFs {
         let mut told = false;
         let mut disk = self.disk();
         loop {
-            let opened = disk.find(path).or_else(|_| disk.create(path));
+            let opened = disk.find(path).or_else(|_| disk.create(path, false));
             let ino = opened.map_err(|source| StoreError::Io {
                 action: "open",
                 path: path.into(),
@@ -696,7 +696,7 @@ impl Vfs for SimFs {
         let mut disk = self.disk();
         let ino = match disk.find(path) {
             Ok(ino) => ino,
-            Err(_) => disk.create(path)?,
+            Err(_) => disk.create(path, false)?,
         };
         disk.change("exchange", path)?;
         let changed = change(disk.bytes(ino)?);
