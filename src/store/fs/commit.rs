@@ -64,12 +64,16 @@ impl FsBackend {
         Ok(self.read_file(key)?.map(|bytes| super::revision_of(&bytes)))
     }
 
-    fn put_one(&self, put: &Put) -> Result<(), StoreError> {
+    /// Puts a document into its place, for everybody to see.
+    pub(super) fn put_unsynced(&self, put: &Put) -> Result<(), StoreError> {
         let prepared = self.prepare(put)?;
-        if let Err(error) = self.place(&prepared) {
+        self.place(&prepared).inspect_err(|_| {
             let _ = self.vfs.unlink(&prepared.temp);
-            return Err(error);
-        }
+        })
+    }
+
+    fn put_one(&self, put: &Put) -> Result<(), StoreError> {
+        self.put_unsynced(put)?;
         let target = self.path(&put.key)?;
         if let Some(log) = &put.log {
             self.file_under(&target, &put.bytes, log);

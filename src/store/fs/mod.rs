@@ -372,26 +372,15 @@ impl Backend for FsBackend {
         let trash = Dir::top().child("trash").child(label);
         let mut moved = 0;
         for dir in dirs {
-            let from = self.dir_path(dir)?;
-            let to = self.root.join(trash.as_str()).join(dir.as_str());
-            let entries = match self.vfs.list(&from) {
-                Ok(entries) => entries,
-                Err(error) if is_absent(&error) => continue,
-                Err(error) => return Err(StoreError::io("list", from, error)),
-            };
-            for (name, _) in entries {
-                if !stays(&name) && dir.entry(&name) != *last {
-                    moved += self.move_entry(&from.join(&name), &to.join(&name))?;
-                }
-            }
-            self.sync_dir(&from)?;
+            moved += self.retire_dir(dir, last, &trash)?;
         }
         let from = self.path(last)?;
+        let to = self.root.join(trash.as_str()).join(last.as_str());
         if self.vfs.exists(&from) {
-            let to = self.root.join(trash.as_str()).join(last.as_str());
             moved += self.move_entry(&from, &to)?;
-            self.sync_parent(&from)?;
         }
+        self.confirm(&to)?;
+        self.confirm(&from)?;
         Ok(moved)
     }
 
@@ -436,13 +425,35 @@ impl FsBackend {
         Ok(())
     }
 
+    fn retire_dir(&self, dir: &Dir, last: &Key, trash: &Dir) -> Result<usize, StoreError> {
+        let from = self.dir_path(dir)?;
+        let to = self.root.join(trash.as_str()).join(dir.as_str());
+        let entries = match self.vfs.list(&from) {
+            Ok(entries) => entries,
+            Err(error) if is_absent(&error) => return Ok(0),
+            Err(error) => return Err(StoreError::io("list", from, error)),
+        };
+        let mut moved = 0;
+        for (name, _) in entries {
+            if !stays(&name) && dir.entry(&name) != *last {
+                moved += self.move_entry(&from.join(&name), &to.join(&name))?;
+            }
+        }
+        // Even if nothing was left to move: an earlier attempt may have ended before this.
+        self.sync_dir(&to)?;
+        self.sync_dir(&from)?;
+        Ok(moved)
+    }
+
+    /// Moves an entry into the trash, beside what may be there under its name already.
     fn move_entry(&self, from: &Path, to: &Path) -> Result<usize, StoreError> {
         self.ensure_dir(to.parent().unwrap_or(&self.root))?;
-        match self.vfs.rename(from, to) {
-            Ok(()) => {
-                self.sync_parent(to)?;
-                Ok(1)
-            }
+        let mut to = to.to_owned();
+        if self.vfs.exists(&to) {
+            to.as_mut_os_string().push(format!(".{}", self.fresh_suffix()));
+        }
+        match self.vfs.rename(from, &to) {
+            Ok(()) => Ok(1),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
             Err(error) => Err(StoreError::io("move", from, error)),
         }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::FsBackend;
 use super::vfs::Hold;
-use crate::store::backend::{Claim, Mode, Queued};
+use crate::store::backend::{Claim, Expect, Mode, Put, Queued};
 use crate::store::error::StoreError;
 use crate::store::key::{Dir, Key};
 
@@ -127,18 +127,16 @@ impl FsBackend {
         note: &[u8],
     ) -> Result<String, StoreError> {
         let from = taken(&claim).path.clone();
+        // Otherwise power could leave the entry in both places.
+        self.sync_parent(&from)?;
         let mut name = format!("{}{WAITING}", claim.name);
         if self.vfs.exists(&self.path(&dir.entry(&name))?) {
             name = format!("{}-{}{WAITING}", claim.name, self.fresh_suffix());
         }
-        self.ensure_dir(&self.dir_path(dir)?)?;
-        // The note first: a file without a note is puzzling, a note without a file is not.
-        let meta = crate::store::backend::Put::new(
-            dir.entry(&format!("{name}.meta.json")),
-            note.to_vec(),
-            crate::store::backend::Expect::Any,
-        );
-        self.create_new(&meta)?;
+        // The note first: a file without a note is puzzling, a note without a file is not. One
+        // that is there already was left by an attempt that did not get further.
+        let key = dir.entry(&format!("{name}.meta.json"));
+        self.put_unsynced(&Put::new(key, note.to_vec(), Expect::Any))?;
         let to = self.path(&dir.entry(&name))?;
         self.vfs.rename(&from, &to).map_err(|error| StoreError::io("put aside", &from, error))?;
         self.confirm(&to)?;
