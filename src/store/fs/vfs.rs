@@ -109,7 +109,10 @@ impl Vfs for RealVfs {
             let entry = entry?;
             // What is not UTF-8 was not made by clawteam.
             let Ok(name) = entry.file_name().into_string() else { continue };
-            let kind = entry.file_type()?;
+            let kind = match entry.file_type() {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                kind => kind?,
+            };
             let is_dir = kind.is_dir() || (kind.is_symlink() && entry.path().is_dir());
             entries.push((name, is_dir));
         }
@@ -189,7 +192,7 @@ impl Vfs for RealVfs {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        if !lock::try_acquire(&file, mode)? {
+        if !lock::try_claim(&file, mode)? {
             return Ok(None);
         }
         // Whoever had it before may have removed it between our opening and our lock.
