@@ -2,7 +2,7 @@
 //!
 //! Nothing depends on a notification: it only makes a wait end sooner.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,11 @@ use crate::core::limits;
 use crate::store::backend::Changes;
 
 pub(super) struct FileChanges {
-    paths: Vec<PathBuf>,
     events: Receiver<()>,
     watcher: Option<notify::RecommendedWatcher>,
     /// Which of `paths` could not be watched because they do not exist.
     missing: Vec<PathBuf>,
+    next_poll: Instant,
 }
 
 impl FileChanges {
@@ -28,8 +28,12 @@ impl FileChanges {
                 let _ = sender.send(());
             }
         });
-        let mut changes =
-            Self { paths: paths.to_vec(), events, watcher: watcher.ok(), missing: paths.to_vec() };
+        let mut changes = Self {
+            events,
+            watcher: watcher.ok(),
+            missing: paths.to_vec(),
+            next_poll: Instant::now() + limits::POLL_INTERVAL,
+        };
         changes.watch_missing();
         changes
     }
@@ -51,25 +55,26 @@ impl FileChanges {
 
 impl Changes for FileChanges {
     fn wait(&mut self, limit: Duration) -> bool {
-        let deadline = Instant::now() + limit;
-        let poll = limits::POLL_INTERVAL.min(limit);
-        match self.events.recv_timeout(poll) {
+        let until_poll = self.next_poll.saturating_duration_since(Instant::now());
+        match self.events.recv_timeout(until_poll.min(limit)) {
             Ok(()) => {
                 while self.events.try_recv().is_ok() {}
                 if !self.missing.is_empty() {
                     self.watch_missing();
                 }
-                true
+                return true;
             }
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                self.watch_missing();
-                // A poll: perhaps something changed that nobody was told of.
-                Instant::now() < deadline || self.paths.iter().any(|path| Path::exists(path))
-            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => {
-                std::thread::sleep(poll);
-                true
+                std::thread::sleep(until_poll.min(limit));
             }
         }
+        if Instant::now() < self.next_poll {
+            return false;
+        }
+        // Perhaps something changed that nobody was told of.
+        self.next_poll = Instant::now() + limits::POLL_INTERVAL;
+        self.watch_missing();
+        true
     }
 }
