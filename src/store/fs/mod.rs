@@ -52,8 +52,10 @@ impl FsBackend {
     /// The same on another file system.
     pub fn on(root: impl Into<PathBuf>, vfs: Arc<dyn Vfs>, sync: bool) -> Self {
         let seed = uuid::Uuid::new_v4().as_u64_pair().0;
+        let root = root.into();
         Self {
-            root: root.into(),
+            // What stands above a relative path cannot be named.
+            root: std::path::absolute(&root).unwrap_or(root),
             vfs,
             sync,
             inside: Mutex::new(HashSet::new()),
@@ -83,21 +85,32 @@ impl FsBackend {
         if inside.contains(&path) {
             return Ok(path);
         }
-        match self.vfs.canonicalize(&path) {
-            Ok(real) => {
-                let root = self
-                    .vfs
-                    .canonicalize(&self.root)
-                    .map_err(|error| StoreError::io("open", &self.root, error))?;
-                if !real.starts_with(&root) {
-                    return Err(StoreError::Escapes { path });
-                }
-                inside.insert(path.clone());
-                Ok(path)
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path),
-            Err(error) => Err(StoreError::io("open", path, error)),
+        let there = self.check_inside(&path)?;
+        if there {
+            inside.insert(path.clone());
         }
+        Ok(path)
+    }
+
+    /// Checks that `path`, or what there is of it, lies below the root once symbolic links are
+    /// followed. Whether all of it is there.
+    fn check_inside(&self, path: &Path) -> Result<bool, StoreError> {
+        for part in path.ancestors().take_while(|part| part.starts_with(&self.root)) {
+            match self.vfs.canonicalize(part) {
+                Ok(real) => {
+                    let root = self.vfs.canonicalize(&self.root);
+                    let root = root.map_err(|error| StoreError::io("open", &self.root, error))?;
+                    return if real.starts_with(&root) {
+                        Ok(part == path)
+                    } else {
+                        Err(StoreError::Escapes { path: path.into() })
+                    };
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(StoreError::io("open", part, error)),
+            }
+        }
+        Ok(false)
     }
 
     fn read_file(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
@@ -294,17 +307,21 @@ impl Backend for FsBackend {
         mode: Mode,
         patience: &Patience<'_>,
     ) -> Result<Box<dyn Guard + 'a>, StoreError> {
-        let mut hold = self.acquire(scope, mode, patience)?;
-        if mode == Mode::Exclusive {
-            self.recover(scope)?;
-        } else if self.vfs.exists(&self.path(&scope.journal_file())?) {
+        let journal = self.path(&scope.journal_file())?;
+        let hold = loop {
+            let hold = self.acquire(scope, mode, patience)?;
+            if mode == Mode::Exclusive {
+                self.recover(scope)?;
+                break hold;
+            }
+            if !self.vfs.exists(&journal) {
+                break hold;
+            }
             // Readers together find what a dead writer left: one of them finishes it first.
             drop(hold);
-            let alone = self.acquire(scope, Mode::Exclusive, patience)?;
+            let _alone = self.acquire(scope, Mode::Exclusive, patience)?;
             self.recover(scope)?;
-            drop(alone);
-            hold = self.acquire(scope, mode, patience)?;
-        }
+        };
         let scope = scope.clone();
         Ok(Box::new(FsGuard { backend: self, scope, mode, unfinished: false, _hold: hold }))
     }

@@ -4,9 +4,12 @@
 #![allow(clippy::print_stdout, clippy::case_sensitive_file_extension_comparisons)]
 
 mod broken;
+mod conformance;
 mod crash;
 mod disk;
 mod explore;
+mod files;
+mod locks;
 mod scenarios;
 mod sim;
 mod steps;

@@ -138,6 +138,30 @@ impl SimFs {
     pub(super) fn digest(&self) -> u128 {
         self.disk().digest()
     }
+
+    /// Puts a file there, durably, as somebody would who knows nothing of the protocol. Uncounted.
+    pub(super) fn plant(&self, path: &str, bytes: &[u8]) {
+        let mut disk = self.disk();
+        let mut at = 0;
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        for (index, part) in parts.iter().enumerate() {
+            let place = (at, Name::from(*part));
+            let known = disk.live.get(&place).copied();
+            let is_last = index + 1 == parts.len();
+            at = match known {
+                Some(ino) if !is_last => ino,
+                _ if !is_last => disk.add(place, Node::Dir),
+                _ => {
+                    let bytes: Bytes = bytes.to_vec().into();
+                    disk.add(place, Node::File { now: bytes.clone(), synced: Some(bytes) })
+                }
+            };
+        }
+        for change in &mut disk.pending {
+            change.unsynced.clear();
+        }
+        disk.sync_dir(0);
+    }
 }
 
 struct SimFile {
