@@ -336,7 +336,7 @@ fn plan(
         })
     });
     let mut command = request.command.clone();
-    command[0] = program.to_owned();
+    program.clone_into(&mut command[0]);
     let cli = agent_cli::find(&command);
     let skip =
         request.skip_permissions.unwrap_or_else(|| is_true(&app.setting("skip_permissions")));

@@ -189,6 +189,11 @@ impl Store {
             }
             // Whoever may only read cannot finish what others left; the documents still stand.
             Err(StoreError::Io { .. }) => Ok(read()),
+            // Nor is an unfinished commit that nobody can read a reason to show nothing.
+            Err(error @ (StoreError::Unreadable { .. } | StoreError::NewerFormat { .. })) => {
+                self.notify(&Notice::PassedOver { reason: error.to_string() });
+                Ok(read())
+            }
             Err(error) => Err(error),
         }
     }
