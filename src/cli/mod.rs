@@ -14,6 +14,7 @@ mod launch;
 mod lifecycle;
 mod main;
 mod plan;
+mod scripted_agent;
 mod setup;
 mod spawn;
 mod task;
@@ -138,6 +139,12 @@ const ENTRIES: &[Entry] = &[
         "See, merge and remove the worktrees of agents",
         workspace::WorkspaceCommand,
         workspace::run
+    ),
+    single!(
+        "scripted-agent",
+        "Be an agent without a model, for trying out templates",
+        scripted_agent::ScriptedAgentArgs,
+        scripted_agent::run
     ),
     single!(
         "completions",
