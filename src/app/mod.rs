@@ -6,6 +6,7 @@
 pub mod agents;
 pub mod board;
 pub mod cleanup;
+pub mod demo;
 pub mod inbox;
 pub mod launch;
 pub mod lifecycle;

@@ -97,11 +97,18 @@ pub fn find(app: &App, name: &str) -> Outcome<Parsed> {
     if let Some(parsed) = user_template(app, &name)? {
         return Ok(parsed);
     }
-    if let Some((stem, text)) = BUILT_IN.iter().find(|(stem, _)| *stem == name.as_str()) {
-        return Ok(template::parse(text, BUILT_IN_PLACE, stem)?);
+    if let Some(parsed) = built_in(name.as_str())? {
+        return Ok(parsed);
     }
     let place = app.home_store.path_of(&Dir::templates().entry("")).display().to_string();
     Err(NotFound { name: name.to_string(), place }.into())
+}
+
+/// The template of that name that comes with clawteam, even if the user has another.
+pub fn built_in(name: &str) -> Outcome<Option<Parsed>> {
+    let found = BUILT_IN.iter().find(|(stem, _)| *stem == name);
+    let parsed = found.map(|(stem, text)| template::parse(text, BUILT_IN_PLACE, stem));
+    Ok(parsed.transpose()?)
 }
 
 fn user_template(app: &App, name: &Name) -> Outcome<Option<Parsed>> {

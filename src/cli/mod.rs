@@ -8,6 +8,7 @@ mod args;
 mod board;
 mod completions;
 mod config;
+mod demo;
 mod identity;
 mod inbox;
 mod launch;
@@ -113,6 +114,7 @@ macro_rules! single {
 }
 
 const ENTRIES: &[Entry] = &[
+    single!("demo", "See a whole team at work, without any model", demo::DemoArgs, demo::run),
     single!("launch", "Start a whole team from a template", launch::LaunchArgs, launch::run),
     single!("spawn", "Start an agent", spawn::SpawnArgs, spawn::run),
     group!("config", "Show and change the settings", config::ConfigCommand, config::run),

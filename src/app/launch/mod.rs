@@ -20,7 +20,7 @@ use crate::domain::task::Task;
 use crate::domain::template::Retry;
 use crate::ports::terminal::Delivery;
 
-pub use plan::{LaunchError, plan};
+pub use plan::{LaunchError, plan, plan_of};
 
 /// A team to be launched.
 #[derive(Debug, Clone, Default)]

@@ -11,7 +11,7 @@ use crate::domain::agent::BackendKind;
 use crate::domain::profile::{self, Profile};
 use crate::domain::task::{NewTask, Others, Task, create};
 use crate::domain::team::TeamError;
-use crate::domain::template::{ModelChoice, Template, TemplateAgent, Values, fill, model};
+use crate::domain::template::{ModelChoice, Parsed, Template, TemplateAgent, Values, fill, model};
 
 /// Why a launch is refused.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +47,11 @@ impl Diagnose for LaunchError {
 
 /// Works out how a team would be launched. Makes nothing.
 pub fn plan(app: &App, request: &Request) -> Outcome<Plan> {
-    let parsed = template::find(app, &request.template)?;
+    plan_of(app, request, template::find(app, &request.template)?)
+}
+
+/// The same for a template that was read already.
+pub fn plan_of(app: &App, request: &Request, parsed: Parsed) -> Outcome<Plan> {
     let template = parsed.template;
     for note in parsed.notes.iter().filter(|note| note.starts_with("task ")) {
         app.warn(format!("template '{}': {note}", template.name));
@@ -140,6 +144,7 @@ fn member(
         }
         None => own.unwrap_or_else(|| template.command.clone()),
     };
+    let command = with_own_program(app, command);
     // One that was told to run in tmux follows the others where there is no tmux.
     let own_backend = match (request.backend, agent.backend.as_deref()) {
         (Some(backend), _) => backend,
@@ -177,6 +182,17 @@ fn member(
             env,
         },
     })
+}
+
+/// `command` with its first word as an absolute path if that is `clawteam`: the program that
+/// launches a team is the one that its scripted agents run, wherever it is installed.
+fn with_own_program(app: &App, mut command: Vec<String>) -> Vec<String> {
+    if let Some(first) = command.first_mut().filter(|first| *first == "clawteam")
+        && let Ok(program) = app.processes.own_program()
+    {
+        *first = program.display().to_string();
+    }
+    command
 }
 
 /// What an agent is told of whom the template says nothing.
