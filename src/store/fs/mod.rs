@@ -37,9 +37,6 @@ pub struct FsBackend {
     suffix: AtomicU64,
 }
 
-/// Below this many files a second thread costs more than it saves.
-const PARALLEL_FROM: usize = 256;
-
 /// The state of a document that holds `bytes`.
 fn revision_of(bytes: &[u8]) -> Revision {
     Revision(xxhash_rust::xxh3::xxh3_128(bytes))
@@ -286,26 +283,21 @@ impl Backend for FsBackend {
     }
 
     fn read_many(&self, dir: &Dir, names: &[String]) -> Vec<(String, Result<Blob, StoreError>)> {
-        let read = |name: &String| match self.read(&dir.entry(name)) {
-            Ok(Some(blob)) => Some((name.clone(), Ok(blob))),
-            Ok(None) => None,
-            Err(error) => Some((name.clone(), Err(error))),
+        let base = match self.dir_path(dir) {
+            Ok(base) => base,
+            // Nothing of it can be read; one error says so.
+            Err(error) => return vec![(dir.to_string(), Err(error))],
         };
-        if names.len() < PARALLEL_FROM {
-            return names.iter().filter_map(read).collect();
-        }
-        let workers = std::thread::available_parallelism().map_or(2, usize::from).min(8);
-        let share = names.len().div_ceil(workers);
-        std::thread::scope(|scope| {
-            let parts: Vec<_> = names
-                .chunks(share)
-                .map(|part| scope.spawn(move || part.iter().filter_map(read).collect::<Vec<_>>()))
-                .collect();
-            parts
-                .into_iter()
-                .flat_map(|part| part.join().expect("a reading thread does not panic"))
-                .collect()
-        })
+        let read = |name: &String| {
+            let path = base.join(name);
+            let blob = match self.vfs.read(&path) {
+                Ok(bytes) => Ok(Blob { revision: revision_of(&bytes), bytes }),
+                Err(error) if is_absent(&error) => return None,
+                Err(error) => Err(StoreError::io("read", path, error)),
+            };
+            Some((name.clone(), blob))
+        };
+        names.iter().filter_map(read).collect()
     }
 
     fn create_dir(&self, dir: &Dir) -> Result<(), StoreError> {
