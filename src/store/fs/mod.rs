@@ -95,7 +95,7 @@ impl FsBackend {
                 inside.insert(path.clone());
                 Ok(path)
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path),
+            Err(error) if is_absent(&error) => Ok(path),
             Err(error) => Err(StoreError::io("open", path, error)),
         }
     }
