@@ -106,7 +106,7 @@ impl FsBackend {
                         Err(StoreError::Escapes { path: path.into() })
                     };
                 }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if is_absent(&error) => {}
                 Err(error) => return Err(StoreError::io("open", part, error)),
             }
         }
