@@ -80,7 +80,7 @@ fn load(app: &App, team: &TeamName, id: &TaskId) -> Outcome<Doc<Task>> {
     Ok(doc)
 }
 
-fn put(team: &TeamName, task: &Task, revision: Option<Revision>) -> Outcome<Put> {
+pub(super) fn put(team: &TeamName, task: &Task, revision: Option<Revision>) -> Outcome<Put> {
     let key = Key::task(team, &TaskId::parse(task.id.clone())?);
     let expect = revision.map_or(Expect::Absent, Expect::Revision);
     Ok(Put::new(key, encode(&OnDisk::of(task)), expect))

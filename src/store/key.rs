@@ -88,6 +88,11 @@ impl Dir {
         Self(format!("harness/{team}"))
     }
 
+    /// The user's team templates, in the data directory of the user's home.
+    pub fn templates() -> Self {
+        Self("templates".into())
+    }
+
     /// A collection below this one. `name` must be one path component, as a listing gives it.
     #[must_use]
     pub fn child(&self, name: &str) -> Self {
@@ -110,6 +115,11 @@ impl Key {
     /// The settings, in the data directory of the user's home.
     pub fn settings() -> Self {
         Self("config.json".into())
+    }
+
+    /// A team template of the user, in the data directory of the user's home.
+    pub fn template(name: &Name) -> Self {
+        Dir::templates().entry(&format!("{name}.toml"))
     }
 
     /// Name, members and budget of a team. A team exists if and only if this document does.
