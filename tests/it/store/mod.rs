@@ -10,6 +10,7 @@ mod disk;
 mod explore;
 mod files;
 mod locks;
+mod random;
 mod scenarios;
 mod sim;
 mod steps;
