@@ -1,3 +1,7 @@
 //! The `clawteam` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    clawteam::cli::main()
+}

@@ -1,5 +1,6 @@
 //! What every error of clawteam can say about itself besides its text.
 
+use std::any::Any;
 use std::error::Error;
 
 /// The exit status of a failed command.
@@ -28,7 +29,7 @@ impl Exit {
 ///
 /// The text (`Display`) says what is wrong and where, in one line, without its source.
 /// Programs branch on [`code`](Diagnose::code), which never changes once released.
-pub trait Diagnose: Error + Send + Sync + 'static {
+pub trait Diagnose: Error + Any + Send + Sync {
     /// The stable identifier of this kind of failure, in snake case.
     fn code(&self) -> &'static str;
 
@@ -54,3 +55,39 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     }
     line
 }
+
+/// Any error that can tell about itself, on its way to the user.
+#[derive(Debug)]
+pub struct Failure(Box<dyn Diagnose>);
+
+impl Failure {
+    /// The error.
+    pub fn inner(&self) -> &dyn Diagnose {
+        &*self.0
+    }
+
+    /// The error, if it is one of this kind.
+    pub fn downcast<E: Diagnose>(&self) -> Option<&E> {
+        let error: &dyn Any = &*self.0;
+        error.downcast_ref()
+    }
+
+    /// The error and its causes on one line.
+    pub fn message(&self) -> String {
+        let mut line = self.0.to_string();
+        if let Some(cause) = self.0.source() {
+            line.push_str(": ");
+            line.push_str(&chain(cause));
+        }
+        line
+    }
+}
+
+impl<E: Diagnose> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+/// The result of a use case.
+pub type Outcome<T> = Result<T, Failure>;

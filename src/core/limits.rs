@@ -25,6 +25,9 @@ pub const OPEN_FILES_RESERVED: usize = 64;
 /// Slow poll under file notifications, for file systems that send none.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How much of a log is read to find its last lines.
+pub const TAIL_BYTES_MAX: u64 = 64 * 1024;
+
 /// Messages shown by `inbox peek`.
 pub const PEEK_MESSAGES_MAX: usize = 10;
 

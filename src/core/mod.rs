@@ -9,7 +9,7 @@ pub mod name;
 pub mod text;
 pub mod time;
 
-pub use diagnose::{Diagnose, Exit};
+pub use diagnose::{Diagnose, Exit, Failure, Outcome};
 pub use id::TaskId;
 pub use name::{AgentName, Name, TeamName, UserName};
 pub use time::Stamp;

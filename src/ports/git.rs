@@ -96,6 +96,11 @@ impl Diagnose for GitError {
             Self::CheckoutDirty { .. } => {
                 Some("commit or stash these changes, then merge again".into())
             }
+            Self::UnknownRevision { name, .. } if name.starts_with("refs/heads/") => Some(
+                "a merge goes into a local branch; name one of `git branch --list` with --target BRANCH"
+                    .into(),
+            ),
+            Self::UnknownRevision { .. } => Some("see `git branch --all`".into()),
             Self::Missing(_) => Some("install git 2.30 or newer".into()),
             _ => None,
         }

@@ -22,12 +22,18 @@ pub enum TerminalError {
         output: String,
     },
     /// The window is gone, or belongs to another server than the one it was made on.
-    #[error("tmux window {window} of agent '{agent}' is gone")]
+    #[error("tmux window {window} is gone")]
     Gone {
         /// The window.
         window: String,
-        /// The agent that ran in it.
-        agent: String,
+    },
+    /// The team has no session.
+    #[error("tmux session '{session}' not found. No agents spawned for team '{team}'?")]
+    NoSession {
+        /// The session that was looked for.
+        session: String,
+        /// The team.
+        team: String,
     },
     /// tmux could not be run or its files not be read.
     #[error("tmux")]
@@ -40,6 +46,7 @@ impl Diagnose for TerminalError {
             Self::Missing => "tmux_missing",
             Self::Failed { .. } => "tmux_failed",
             Self::Gone { .. } => "window_gone",
+            Self::NoSession { .. } => "session_missing",
             Self::Io(_) => "io",
         }
     }

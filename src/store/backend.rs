@@ -131,6 +131,9 @@ pub trait Changes: Send {
     /// Returns at the next change of what is watched, or after `limit`. True if something changed
     /// (or may have).
     fn wait(&mut self, limit: Duration) -> bool;
+
+    /// Something that ends a wait at once from another thread.
+    fn waker(&self) -> Box<dyn Fn() + Send>;
 }
 
 /// A number that rises with each call.
@@ -142,10 +145,22 @@ pub struct Tick {
     pub count: u32,
 }
 
+/// What kind of place documents are in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Whether it exists already.
+    pub exists: bool,
+    /// Whether it is the top of a file system of its own, perhaps of another machine.
+    pub is_mount: bool,
+}
+
 /// A place for documents.
 pub trait Backend: Send + Sync + fmt::Debug {
     /// A document, or `None` if there is none.
     fn read(&self, key: &Key) -> Result<Option<Blob>, StoreError>;
+
+    /// The last `max` bytes of a document that is a list of lines.
+    fn read_end(&self, key: &Key, max: u64) -> Result<Vec<u8>, StoreError>;
 
     /// The names of the documents in a collection, in no order. A collection that does not exist
     /// is empty.
@@ -207,6 +222,15 @@ pub trait Backend: Send + Sync + fmt::Debug {
 
     /// Watches collections for changes.
     fn watch(&self, dirs: &[Dir]) -> Result<Box<dyn Changes>, StoreError>;
+
+    /// Removes a document whose loss after a power failure would not matter.
+    fn discard(&self, key: &Key) -> Result<(), StoreError>;
+
+    /// How many entries of queues this process can hold at once.
+    fn claims_max(&self) -> usize;
+
+    /// What kind of place this is.
+    fn place(&self) -> Place;
 
     /// Where a document lies, for messages.
     fn path_of(&self, key: &Key) -> std::path::PathBuf;

@@ -46,6 +46,11 @@ pub enum Notice {
         /// What is wrong.
         reason: String,
     },
+    /// Something is odd, but the command goes on.
+    Warning {
+        /// What, as a sentence.
+        text: String,
+    },
     /// A listing was made while somebody else held the lock: its parts may not agree.
     Unlocked {
         /// What is locked.
@@ -145,6 +150,22 @@ impl Store {
             }
         }
         Ok(listing)
+    }
+
+    /// The last lines of a document that is a list of lines, blank ones left out.
+    pub fn tail(&self, key: &Key, lines: usize) -> Result<Vec<String>, StoreError> {
+        let bytes = self.backend.read_end(key, limits::TAIL_BYTES_MAX)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let mut last: Vec<String> = text
+            .lines()
+            .rev()
+            .map(str::trim_end)
+            .filter(|line| !line.is_empty())
+            .take(lines)
+            .map(str::to_owned)
+            .collect();
+        last.reverse();
+        Ok(last)
     }
 
     /// Locks `scope` to change its documents.

@@ -147,6 +147,16 @@ impl Key {
         Dir::agents(team).entry(&format!("{agent}.plan.json"))
     }
 
+    /// The prompt of an agent.
+    pub fn prompt(team: &TeamName, agent: &AgentName) -> Self {
+        Dir::agents(team).entry(&format!("{agent}.prompt.md"))
+    }
+
+    /// The output of an agent that no terminal shows.
+    pub fn agent_log(team: &TeamName, agent: &AgentName) -> Self {
+        Dir::agents(team).entry(&format!("{agent}.log"))
+    }
+
     /// What became of an agent's process.
     pub fn agent_record(team: &TeamName, agent: &AgentName) -> Self {
         Dir::agents(team).entry(&format!("{agent}.json"))

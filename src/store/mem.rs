@@ -9,8 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::backend::{
-    Backend, Blob, Changes, Claim, Commit, Expect, Guard, Mode, Patience, Put, Queued, Revision,
-    Tick,
+    Backend, Blob, Changes, Claim, Commit, Expect, Guard, Mode, Patience, Place, Put, Queued,
+    Revision, Tick,
 };
 use super::error::{Holder, StoreError};
 use super::fs;
@@ -175,6 +175,14 @@ impl Changes for MemChanges {
         self.seen = state.writes;
         changed
     }
+
+    fn waker(&self) -> Box<dyn Fn() + Send> {
+        let backend = self.backend.clone();
+        Box::new(move || {
+            backend.state().writes += 1;
+            backend.shared.changed.notify_all();
+        })
+    }
 }
 
 fn stem(key: &Key) -> Option<&str> {
@@ -188,6 +196,12 @@ fn entry_key(dir: &Dir, name: &str) -> Key {
 impl Backend for MemBackend {
     fn read(&self, key: &Key) -> Result<Option<Blob>, StoreError> {
         Ok(self.state().documents.get(key).cloned())
+    }
+
+    fn read_end(&self, key: &Key, max: u64) -> Result<Vec<u8>, StoreError> {
+        let bytes = self.read(key)?.map(|blob| blob.bytes).unwrap_or_default();
+        let skip = (bytes.len() as u64).saturating_sub(max);
+        Ok(bytes.into_iter().skip(usize::try_from(skip).unwrap_or(usize::MAX)).collect())
     }
 
     fn list(&self, dir: &Dir) -> Result<Vec<String>, StoreError> {
@@ -408,6 +422,19 @@ impl Backend for MemBackend {
     fn watch(&self, _dirs: &[Dir]) -> Result<Box<dyn Changes>, StoreError> {
         let seen = self.state().writes;
         Ok(Box::new(MemChanges { backend: self.clone(), seen }))
+    }
+
+    fn discard(&self, key: &Key) -> Result<(), StoreError> {
+        self.state().documents.remove(key);
+        Ok(())
+    }
+
+    fn claims_max(&self) -> usize {
+        usize::MAX
+    }
+
+    fn place(&self) -> Place {
+        Place { exists: true, is_mount: false }
     }
 
     fn path_of(&self, key: &Key) -> PathBuf {

@@ -11,8 +11,8 @@ mod key;
 mod mem;
 
 pub use backend::{
-    Backend, Blob, Changes, Claim, Commit, Expect, Guard, Mode, Patience, Put, Queued, Revision,
-    Tick,
+    Backend, Blob, Changes, Claim, Commit, Expect, Guard, Mode, Patience, Place, Put, Queued,
+    Revision, Tick,
 };
 pub use doc::{Doc, Listener, Listing, Locked, Notice, Store, encode};
 pub use error::{Holder, StoreError};

@@ -1,3 +1,19 @@
 //! Behaviour of the built program.
 
+mod git;
+mod install;
+mod proc;
+mod prompt;
+mod tmux;
+
+use std::time::{Duration, Instant};
+
+/// Waits until `holds`, and fails the test if that takes too long.
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within 30 s: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
 mod store;

@@ -13,8 +13,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::core::limits;
+
 use super::backend::{
-    Backend, Blob, Changes, Claim, Commit, Guard, Mode, Patience, Put, Queued, Revision, Tick,
+    Backend, Blob, Changes, Claim, Commit, Guard, Mode, Patience, Place, Put, Queued, Revision,
+    Tick,
 };
 use super::error::{Holder, StoreError};
 use super::key::{Dir, Key, Scope};
@@ -266,6 +269,14 @@ impl Backend for FsBackend {
         Ok(bytes.map(|bytes| Blob { revision: revision_of(&bytes), bytes }))
     }
 
+    fn read_end(&self, key: &Key, max: u64) -> Result<Vec<u8>, StoreError> {
+        let path = self.path(key)?;
+        match self.vfs.read_end(&path, max) {
+            Err(error) if is_absent(&error) => Ok(Vec::new()),
+            other => other.map_err(|error| StoreError::io("read", path, error)),
+        }
+    }
+
     fn list(&self, dir: &Dir) -> Result<Vec<String>, StoreError> {
         self.list_names(dir, false)
     }
@@ -405,6 +416,35 @@ impl Backend for FsBackend {
         let paths: Result<Vec<PathBuf>, StoreError> =
             dirs.iter().map(|dir| self.dir_path(dir)).collect();
         Ok(Box::new(watch::FileChanges::new(&paths?)))
+    }
+
+    fn discard(&self, key: &Key) -> Result<(), StoreError> {
+        self.unlink_if_there(&self.path(key)?)
+    }
+
+    fn claims_max(&self) -> usize {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        if limit.current < limit.maximum || limit.maximum.is_none() {
+            // The soft limit is there for programs that cannot handle many files; we can.
+            let wanted = limits::CLAIMS_MAX as u64 + limits::OPEN_FILES_RESERVED as u64;
+            let raised = limit.maximum.map_or(wanted, |most| most.min(wanted));
+            if limit.current.is_some_and(|now| now < raised) {
+                limit.current = Some(raised);
+                let _ = setrlimit(Resource::Nofile, limit);
+            }
+        }
+        let now = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let now = usize::try_from(now).unwrap_or(usize::MAX);
+        now.saturating_sub(limits::OPEN_FILES_RESERVED).clamp(1, limits::CLAIMS_MAX)
+    }
+
+    fn place(&self) -> Place {
+        use std::os::unix::fs::MetadataExt;
+        let device = |path: &Path| std::fs::metadata(path).map(|meta| meta.dev()).ok();
+        let own = device(&self.root);
+        let above = self.root.parent().and_then(device);
+        Place { exists: own.is_some(), is_mount: own.is_some() && above.is_some() && own != above }
     }
 
     fn path_of(&self, key: &Key) -> PathBuf {

@@ -32,6 +32,12 @@ pub trait NewFile {
 pub trait Vfs: Send + Sync + fmt::Debug {
     /// The bytes of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// The last `max` bytes of a file.
+    fn read_end(&self, path: &Path, max: u64) -> io::Result<Vec<u8>> {
+        let bytes = self.read(path)?;
+        let skip = (bytes.len() as u64).saturating_sub(max);
+        Ok(bytes.into_iter().skip(usize::try_from(skip).unwrap_or(usize::MAX)).collect())
+    }
     /// The entries of a directory and whether each is a directory itself.
     fn list(&self, path: &Path) -> io::Result<Vec<(String, bool)>>;
     /// Whether a directory holds nothing. One that held something before may count as not empty.
@@ -101,6 +107,15 @@ fn is_same_file(file: &File, path: &Path) -> io::Result<bool> {
 impl Vfs for RealVfs {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         fs::read(path)
+    }
+
+    fn read_end(&self, path: &Path, max: u64) -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(max)))?;
+        let mut bytes = Vec::new();
+        file.take(max).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<(String, bool)>> {

@@ -3,7 +3,7 @@
 //! Nothing depends on a notification: it only makes a wait end sooner.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use notify::{RecursiveMode, Watcher as _};
@@ -13,6 +13,7 @@ use crate::store::backend::Changes;
 
 pub(super) struct FileChanges {
     events: Receiver<()>,
+    wake: Sender<()>,
     watcher: Option<notify::RecommendedWatcher>,
     /// Which of `paths` could not be watched because they do not exist.
     missing: Vec<PathBuf>,
@@ -22,6 +23,7 @@ pub(super) struct FileChanges {
 impl FileChanges {
     pub(super) fn new(paths: &[PathBuf]) -> Self {
         let (sender, events) = mpsc::channel();
+        let wake = sender.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // Reading what changed must not look like another change.
             if !event.is_ok_and(|event| event.kind.is_access()) {
@@ -30,6 +32,7 @@ impl FileChanges {
         });
         let mut changes = Self {
             events,
+            wake,
             watcher: watcher.ok(),
             missing: paths.to_vec(),
             next_poll: Instant::now() + limits::POLL_INTERVAL,
@@ -56,18 +59,13 @@ impl FileChanges {
 impl Changes for FileChanges {
     fn wait(&mut self, limit: Duration) -> bool {
         let until_poll = self.next_poll.saturating_duration_since(Instant::now());
-        match self.events.recv_timeout(until_poll.min(limit)) {
-            Ok(()) => {
-                while self.events.try_recv().is_ok() {}
-                if !self.missing.is_empty() {
-                    self.watch_missing();
-                }
-                return true;
+        // The channel cannot be closed: we have a sender ourselves.
+        if self.events.recv_timeout(until_poll.min(limit)).is_ok() {
+            while self.events.try_recv().is_ok() {}
+            if !self.missing.is_empty() {
+                self.watch_missing();
             }
-            Err(mpsc::RecvTimeoutError::Timeout) => {}
-            Err(mpsc::RecvTimeoutError::Disconnected) => {
-                std::thread::sleep(until_poll.min(limit));
-            }
+            return true;
         }
         if Instant::now() < self.next_poll {
             return false;
@@ -76,5 +74,12 @@ impl Changes for FileChanges {
         self.next_poll = Instant::now() + limits::POLL_INTERVAL;
         self.watch_missing();
         true
+    }
+
+    fn waker(&self) -> Box<dyn Fn() + Send> {
+        let wake = self.wake.clone();
+        Box::new(move || {
+            let _ = wake.send(());
+        })
     }
 }

@@ -1,0 +1,126 @@
+//! Teams at a glance.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::wait::Stop;
+use super::{App, inbox, liveness, log, task, team};
+use crate::core::{Outcome, TeamName, limits};
+use crate::domain::board::{Board, Seen, Snapshot};
+use crate::domain::cost::{self, CostEvent, CostSummary};
+use crate::domain::team::{Member, Team};
+use crate::store::{Changes, Dir};
+
+/// The board of a team as it stands.
+pub fn of(app: &App, name: &TeamName) -> Outcome<Board> {
+    let team = team::load(app, name)?;
+    let seen = seen(app, name, &team)?;
+    Ok(Board::of(Snapshot {
+        seen,
+        tasks: task::all(app, name)?,
+        messages: log::newest(app, name, limits::BOARD_MESSAGES_MAX, None)?,
+        cost: spent(app, name),
+        team,
+    }))
+}
+
+fn seen(app: &App, name: &TeamName, team: &Team) -> Outcome<Vec<Seen>> {
+    let alive = liveness::all(app, name);
+    let of_member = |member: &Member| {
+        // A name that no inbox can have was written by another program.
+        let inbox_count = match member.inbox() {
+            Ok(inbox) => inbox::count(app, name, &inbox)?,
+            Err(_) => 0,
+        };
+        Ok(Seen { inbox_count, alive: alive.get(&member.name).copied().flatten() })
+    };
+    team.members.iter().map(of_member).collect()
+}
+
+/// What a team has spent; `None` if that cannot be read.
+fn spent(app: &App, team: &TeamName) -> Option<CostSummary> {
+    let is_report = |name: &str| {
+        name.strip_prefix("cost-").is_some_and(|rest| rest.strip_suffix(".json").is_some())
+    };
+    let events = app.store.list::<CostEvent>(&Dir::costs(team), is_report).ok()?;
+    Some(cost::summarize(events.iter().map(|(_, doc)| &doc.value)))
+}
+
+/// A team in a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Overview {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Its leader; empty if there is none.
+    pub leader: String,
+    /// How many members it has.
+    pub members: usize,
+    /// How many tasks it has.
+    pub tasks: usize,
+    /// How many messages wait for its members.
+    pub pending_messages: usize,
+}
+
+/// All teams, each in a line. A team of which something cannot be read does not hide the others.
+pub fn overview(app: &App) -> Outcome<Vec<Overview>> {
+    let mut teams = Vec::new();
+    for found in team::discover(app)? {
+        let mut line = Overview {
+            name: found.name.clone(),
+            description: found.description,
+            leader: String::new(),
+            members: found.member_count,
+            tasks: 0,
+            pending_messages: 0,
+        };
+        match TeamName::parse(found.name).map_err(Into::into).and_then(|name| of(app, &name)) {
+            Ok(board) => {
+                line.pending_messages = board.waiting_messages();
+                line.leader = board.team.leader_name;
+                line.tasks = board.task_summary.total;
+            }
+            Err(failure) => app.warn(failure.message()),
+        }
+        teams.push(line);
+    }
+    Ok(teams)
+}
+
+/// What ends a wait for changes of a board.
+pub struct Watch {
+    changes: Box<dyn Changes>,
+    poll: Duration,
+}
+
+impl Watch {
+    /// Listens to everything that the board of a team shows.
+    pub fn new(app: &App, name: &TeamName, poll: Duration, stop: &Stop) -> Outcome<Self> {
+        let mut dirs = vec![
+            Dir::team(name),
+            Dir::tasks(name),
+            Dir::inboxes(name),
+            Dir::message_log(name),
+            Dir::agents(name),
+            Dir::costs(name),
+        ];
+        let members = team::load(app, name)?.members;
+        dirs.extend(members.iter().filter_map(|m| Some(Dir::inbox(name, &m.inbox().ok()?))));
+        let changes = app.store.backend().watch(&dirs)?;
+        stop.wakes(&*changes);
+        Ok(Self { changes, poll })
+    }
+
+    /// Returns when something may have changed.
+    pub fn wait(&mut self) {
+        self.changes.wait(self.poll);
+    }
+}
+
+/// Shows the windows of a team side by side until the user leaves. Returns what was shown.
+pub fn attach(app: &App, name: &TeamName) -> Outcome<String> {
+    Ok(app.terminal.attach(name)?)
+}

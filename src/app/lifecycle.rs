@@ -1,0 +1,157 @@
+//! What happens when an agent has nothing to do, or ends.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::App;
+use super::inbox::{self, Draft};
+use super::wait::TaskRef;
+use super::{liveness, task, team};
+use crate::core::{AgentName, Outcome, TeamName};
+use crate::domain::message::{Message, MessageType};
+use crate::store::Key;
+
+/// Tells the leader that the caller has nothing to do. Returns the leader's name.
+pub fn idle(
+    app: &App,
+    team: &TeamName,
+    agent: &str,
+    last_task: Option<String>,
+    task_status: Option<String>,
+) -> Outcome<AgentName> {
+    let (leader, leader_inbox) = team::leader(app, team)?;
+    let message = Message {
+        kind: MessageType::Idle,
+        agent_id: Some(app.identity.agent_id.clone()),
+        last_task,
+        status: task_status,
+        ..Message::default()
+    };
+    let draft = Draft { message, from: Some(agent.to_owned()) };
+    inbox::deliver(app, team, &leader_inbox, Some(leader.to_string()), draft)?;
+    Ok(leader)
+}
+
+/// How an agent ended.
+#[derive(Debug, Clone, Default)]
+pub struct Ending {
+    /// Its exit status, if it is known.
+    pub exit_code: Option<i32>,
+    /// The last lines that it showed.
+    pub last_output: Vec<String>,
+    /// Whether clawteam ended it.
+    pub stopped: bool,
+}
+
+/// What an agent's end left to do.
+#[derive(Debug, Clone, Serialize)]
+pub struct Exited {
+    /// `agent_exited`.
+    pub status: &'static str,
+    /// The agent.
+    pub agent: String,
+    /// The tasks that it had not finished, which are now pending again.
+    pub abandoned_tasks: Vec<TaskRef>,
+}
+
+/// Puts an agent's tasks back and tells the leader, after the agent has ended. `None` if there
+/// was nothing to put back.
+pub fn on_exit(
+    app: &App,
+    team: &TeamName,
+    agent: &AgentName,
+    ending: &Ending,
+) -> Outcome<Option<Exited>> {
+    let name = agent.as_str();
+    let released = task::release_where(app, team, |task| task::worker(task) == name)?;
+    let abandoned: Vec<TaskRef> = released.iter().map(TaskRef::from).collect();
+    let line = json!({
+        "agent_name": name,
+        "exit_code": ending.exit_code,
+        "abandoned_tasks": abandoned.iter().map(|task| &task.id).collect::<Vec<_>>(),
+        "timestamp": app.stamp(),
+    });
+    let known = team::find(app, team)?.is_some();
+    if known {
+        app.store.backend().append(&Key::exit_journal(team), line.to_string().as_bytes())?;
+    }
+    let crashed = ending.exit_code.is_some_and(|code| code != 0);
+    let worth_telling = !abandoned.is_empty() || (crashed && !ending.stopped);
+    if known && worth_telling {
+        tell_leader(app, team, agent, ending, &abandoned)?;
+    }
+    if abandoned.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Exited { status: "agent_exited", agent: name.to_owned(), abandoned_tasks: abandoned }))
+}
+
+fn tell_leader(
+    app: &App,
+    team: &TeamName,
+    agent: &AgentName,
+    ending: &Ending,
+    abandoned: &[TaskRef],
+) -> Outcome<()> {
+    let Ok((leader, inbox)) = team::leader(app, team) else { return Ok(()) };
+    if leader == *agent {
+        return Ok(());
+    }
+    let how = match ending.exit_code {
+        _ if ending.stopped => "was stopped".to_owned(),
+        Some(0) => "exited".to_owned(),
+        Some(code) => format!("exited unexpectedly with status {code}"),
+        None => "exited unexpectedly".to_owned(),
+    };
+    let mut text = format!("Agent '{agent}' {how}.");
+    if !abandoned.is_empty() {
+        let subjects: Vec<&str> = abandoned.iter().map(|task| task.subject.as_str()).collect();
+        text.push_str(&format!(
+            " Reset {} task(s) to pending: {}.",
+            abandoned.len(),
+            subjects.join(", ")
+        ));
+    }
+    let last: Vec<&str> = ending.last_output.iter().map(|line| line.trim()).collect();
+    let last = last.join(" | ");
+    if !last.is_empty() && !ending.stopped {
+        text.push_str(&format!(" Last output: {}", crate::core::text::cut(&last, 700)));
+    }
+    let draft =
+        Draft { message: inbox::text(MessageType::Message, text), from: Some(agent.to_string()) };
+    inbox::deliver(app, team, &inbox, Some(leader.to_string()), draft)?;
+    Ok(())
+}
+
+/// An agent that has run for long.
+#[derive(Debug, Clone, Serialize)]
+pub struct Zombie {
+    /// The agent.
+    pub agent_name: String,
+    /// The process that runs it.
+    pub pid: i64,
+    /// How it runs.
+    pub backend: String,
+    /// When it was started, in seconds since the epoch.
+    pub spawned_at: f64,
+    /// How long it has run, one decimal.
+    pub running_hours: f64,
+}
+
+/// The agents of a team that have run for more than `max_hours`.
+pub fn zombies(app: &App, team: &TeamName, max_hours: f64) -> Vec<Zombie> {
+    let now = app.now_seconds();
+    liveness::registry(app, team)
+        .iter()
+        .filter(|(agent, entry)| liveness::of_entry(app, team, agent, entry) == Some(true))
+        .filter(|(_, entry)| entry.spawned_at > 0.0)
+        .map(|(agent, entry)| Zombie {
+            agent_name: agent.clone(),
+            pid: entry.pid,
+            backend: entry.backend.clone(),
+            spawned_at: entry.spawned_at,
+            running_hours: ((now - entry.spawned_at) / 360.0).round() / 10.0,
+        })
+        .filter(|zombie| (now - zombie.spawned_at) / 3600.0 > max_hours)
+        .collect()
+}

@@ -1,0 +1,99 @@
+//! What clawteam does: load documents, apply a rule, commit, act on the outside.
+//!
+//! Nothing here prints or parses arguments; the command line and every other face call the same
+//! functions.
+
+pub mod agents;
+pub mod board;
+pub mod cleanup;
+pub mod inbox;
+pub mod lifecycle;
+pub mod liveness;
+pub mod log;
+pub mod plan;
+pub mod respawn;
+pub mod runner;
+pub mod settings;
+pub mod spawn;
+mod start;
+pub mod task;
+pub mod team;
+pub mod wait;
+pub mod workspace;
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+
+use crate::core::id::IdSource;
+use crate::core::time::Clock;
+use crate::core::{Stamp, TeamName};
+use crate::domain::identity::Identity;
+use crate::domain::settings::Settings;
+use crate::env::Env;
+use crate::ports::{Git, Processes, Terminal};
+use crate::store::{Notice, Store};
+
+/// What the use cases work with.
+pub struct App {
+    /// The data directory.
+    pub store: Store,
+    /// The directory of the settings, in the user's home.
+    pub home_store: Store,
+    /// Where the data directory is, as an absolute path.
+    pub data_dir: PathBuf,
+    /// The settings as they were at the start.
+    pub settings: Settings,
+    /// The environment.
+    pub env: Env,
+    /// Who calls.
+    pub identity: Identity,
+    /// The present.
+    pub clock: Box<dyn Clock>,
+    /// Fresh identifiers.
+    pub ids: Box<dyn IdSource>,
+    /// Repositories.
+    pub git: Box<dyn Git>,
+    /// Terminal windows.
+    pub terminal: Box<dyn Terminal>,
+    /// Processes.
+    pub processes: Box<dyn Processes>,
+}
+
+impl App {
+    /// The present instant.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// The present instant as a document holds it.
+    pub fn stamp(&self) -> Stamp {
+        self.clock.stamp()
+    }
+
+    /// The present in milliseconds since the epoch.
+    pub fn now_millis(&self) -> u64 {
+        u64::try_from(self.now().timestamp_millis()).unwrap_or(0)
+    }
+
+    /// The present in seconds since the epoch.
+    pub fn now_seconds(&self) -> f64 {
+        let now = self.now();
+        // Whole seconds fit into the 52 bits for a hundred million years.
+        #[expect(clippy::cast_precision_loss, reason = "see above")]
+        let seconds = now.timestamp() as f64;
+        seconds + f64::from(now.timestamp_subsec_micros()) / 1e6
+    }
+
+    /// Tells the user of something odd that does not stop the command.
+    pub fn warn(&self, text: impl Into<String>) {
+        self.store.notify(&Notice::Warning { text: text.into() });
+    }
+
+    /// Warns if there is no such team: a command that only needs files works all the same.
+    pub fn warn_if_unknown(&self, team: &TeamName) {
+        if let Ok(None) = self.store.backend().read(&crate::store::Key::team(team)) {
+            self.warn(format!("Team '{team}' not found"));
+        }
+    }
+}

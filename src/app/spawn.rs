@@ -1,0 +1,519 @@
+//! Starting agents.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::start::{self, Started};
+use super::workspace::{self, Prepared};
+use super::{App, agents, liveness, team};
+use crate::core::{AgentName, Diagnose, Outcome, TeamName, UserName, text};
+use crate::domain::Extra;
+use crate::domain::agent::{BackendKind, LaunchPlan, PLAN_SCHEMA};
+use crate::domain::agent_cli::{self, Call};
+use crate::domain::identity::is_true;
+use crate::domain::prompt::{self, Brief};
+use crate::domain::team::Team;
+use crate::env::{self, Env};
+use crate::ports::git::Repository;
+use crate::ports::terminal::Delivery;
+use crate::store::{Dir, Key};
+
+pub use crate::domain::prompt::Mission;
+
+/// When an agent gets a worktree of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkspaceMode {
+    /// If there is a repository.
+    Auto,
+    /// Always; without a repository it is not started.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// An agent to be started.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The team; made if it does not exist.
+    pub team: TeamName,
+    /// The agent; made a member if it is none.
+    pub agent: AgentName,
+    /// What it does, in a word.
+    pub agent_type: String,
+    /// How it runs; `None` for what the settings say.
+    pub backend: Option<BackendKind>,
+    /// Its program and arguments.
+    pub command: Vec<String>,
+    /// What it is to do.
+    pub mission: Option<Mission>,
+    /// Whether it gets a worktree.
+    pub workspace: WorkspaceMode,
+    /// A directory of the repository, or the directory to work in; `None` for the present one.
+    pub repo: Option<PathBuf>,
+    /// Whether it may act without asking; `None` for what the settings say.
+    pub skip_permissions: Option<bool>,
+    /// Whether one that runs already is ended first.
+    pub replace: bool,
+    /// The model it shall use.
+    pub model: Option<String>,
+    /// Further variables for its environment.
+    pub env: BTreeMap<String, String>,
+}
+
+/// An agent that was started.
+#[derive(Debug, Clone)]
+pub struct Spawned {
+    /// Its name.
+    pub agent: String,
+    /// Its identifier.
+    pub agent_id: String,
+    /// How it runs.
+    pub backend: BackendKind,
+    /// What to tell the user.
+    pub message: String,
+    /// What became of its prompt, if that was typed into its terminal.
+    pub prompt: Option<Delivery>,
+    /// Its branch, if it has a worktree.
+    pub branch: Option<String>,
+    /// Where it works.
+    pub cwd: String,
+}
+
+/// Why an agent cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// It runs already.
+    #[error(
+        "Agent '{agent}' is already running in team '{team}'. Use --replace to stop it and spawn a new instance."
+    )]
+    AlreadyRunning {
+        /// The agent.
+        agent: String,
+        /// Its team.
+        team: String,
+    },
+    /// It runs and could not be ended.
+    #[error(
+        "Failed to stop running agent '{agent}' in team '{team}'. Retry after the existing process exits."
+    )]
+    NotStopped {
+        /// The agent.
+        agent: String,
+        /// Its team.
+        team: String,
+    },
+    /// No program was named.
+    #[error("Error: no agent command specified")]
+    NoCommand,
+    /// The program is not there.
+    #[error(
+        "Error: command '{program}' not found in PATH. Install the agent CLI first or pass an executable path."
+    )]
+    NotInPath {
+        /// The program.
+        program: String,
+        /// Agent programs that are there.
+        installed: Vec<String>,
+    },
+    /// The file cannot be run.
+    #[error("Error: executable '{0}' not found or not executable")]
+    NotExecutable(String),
+    /// The directory to work in is not there.
+    #[error("Error: directory '{0}' does not exist")]
+    NoDirectory(String),
+    /// tmux is not there.
+    #[error("Error: tmux not installed")]
+    NoTmux,
+    /// It was started but could not run, or ended at once.
+    #[error("Error: agent '{agent}' did not start: {reason}")]
+    DidNotStart {
+        /// The agent.
+        agent: String,
+        /// Why, as far as that is known.
+        reason: String,
+    },
+}
+
+impl Diagnose for SpawnError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::AlreadyRunning { .. } => "agent_running",
+            Self::NotStopped { .. } => "agent_not_stopped",
+            Self::NoCommand => "no_command",
+            Self::NotInPath { .. } | Self::NotExecutable(_) => "command_not_found",
+            Self::NoDirectory(_) => "no_directory",
+            Self::NoTmux => "tmux_missing",
+            Self::DidNotStart { .. } => "did_not_start",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotInPath { installed, .. } if !installed.is_empty() => {
+                Some(format!("installed agent programs: {}", installed.join(", ")))
+            }
+            Self::NoTmux => Some("install tmux, or use: clawteam spawn subprocess …".into()),
+            _ => None,
+        }
+    }
+}
+
+/// What this call made, to be undone if the agent does not start.
+#[derive(Default)]
+struct Made {
+    team: bool,
+    member: Option<String>,
+    workspace: Option<Prepared>,
+}
+
+/// Starts an agent: it is in the team, in its worktree, runs, and has its prompt, or nothing of
+/// that is left.
+pub fn spawn(app: &App, request: &Request) -> Outcome<Spawned> {
+    let backend = backend(app, request)?;
+    let here = directory(request)?;
+    let program = check_program(app, request, &here)?;
+    let repository = repository(app, request, &here)?;
+    make_room(app, request)?;
+
+    let mut made = Made::default();
+    let result = (|| {
+        let team = join(app, request, &mut made)?;
+        let cwd = match &repository {
+            Some(repository) => {
+                let id = agent_id(&team, request);
+                let prepared =
+                    workspace::prepare(app, &request.team, &request.agent, &id, repository)?;
+                let cwd = prepared.cwd.clone();
+                made.workspace = Some(prepared);
+                cwd
+            }
+            None => here.clone(),
+        };
+        let plan = plan(app, request, backend, &team, &made, &cwd, &program)?;
+        let started = start::start(app, &plan)?;
+        Ok(spawned(&plan, &made, &started))
+    })();
+    if result.is_err() {
+        undo(app, request, &made);
+    }
+    result
+}
+
+fn backend(app: &App, request: &Request) -> Outcome<BackendKind> {
+    let backend = request.backend.unwrap_or_else(|| {
+        if app.setting("default_backend") == "subprocess" {
+            BackendKind::Subprocess
+        } else {
+            BackendKind::Tmux
+        }
+    });
+    if backend == BackendKind::Tmux && !app.terminal.is_available() {
+        return Err(SpawnError::NoTmux.into());
+    }
+    Ok(backend)
+}
+
+/// The directory that `--repo` names, or the present one, as an absolute path.
+fn directory(request: &Request) -> Outcome<PathBuf> {
+    let named = request.repo.clone().unwrap_or_else(|| PathBuf::from("."));
+    let gone = || SpawnError::NoDirectory(named.display().to_string());
+    let real = named.canonicalize().map_err(|_| gone())?;
+    if real.is_dir() { Ok(real) } else { Err(gone().into()) }
+}
+
+fn repository(app: &App, request: &Request, here: &Path) -> Outcome<Option<Repository>> {
+    if request.workspace == WorkspaceMode::Never {
+        return Ok(None);
+    }
+    match app.git.discover(here) {
+        Ok(repository) => Ok(Some(repository)),
+        Err(error) if request.workspace == WorkspaceMode::Always => Err(error.into()),
+        Err(error) if error.code() == "not_a_repository" => Ok(None),
+        Err(error) => {
+            app.warn(format!("no worktree for '{}': {error}", request.agent));
+            Ok(None)
+        }
+    }
+}
+
+fn check_program(app: &App, request: &Request, here: &Path) -> Outcome<String> {
+    let program = request.command.first().filter(|p| !p.is_empty()).ok_or(SpawnError::NoCommand)?;
+    let path = app.env.get("PATH").unwrap_or_default();
+    let expanded = match (program.strip_prefix("~/"), app.env.home()) {
+        (Some(rest), Some(home)) => home.join(rest).display().to_string(),
+        _ => program.clone(),
+    };
+    if let Some(found) = app.processes.find_program(&expanded, here, path) {
+        // A path stays what it means here, wherever the agent works.
+        return Ok(if program.contains('/') { found.display().to_string() } else { expanded });
+    }
+    if program.contains('/') {
+        return Err(SpawnError::NotExecutable(program.clone()).into());
+    }
+    let known = agent_cli::catalog().into_iter().map(|row| row.name);
+    let there = |name: &String| app.processes.find_program(name, here, path).is_some();
+    let installed = known.filter(there).collect();
+    Err(SpawnError::NotInPath { program: program.clone(), installed }.into())
+}
+
+/// Makes sure that the agent does not run already.
+fn make_room(app: &App, request: &Request) -> Outcome<()> {
+    let (team, agent) = (request.team.to_string(), request.agent.to_string());
+    if liveness::of(app, &request.team, &agent) != Some(true) {
+        return Ok(());
+    }
+    if !request.replace {
+        return Err(SpawnError::AlreadyRunning { agent, team }.into());
+    }
+    if !agents::stop(app, &request.team, &request.agent)? {
+        return Err(SpawnError::NotStopped { agent, team }.into());
+    }
+    Ok(())
+}
+
+/// Makes the agent a member of its team, and the team if there is none.
+fn join(app: &App, request: &Request, made: &mut Made) -> Outcome<Team> {
+    if team::find(app, &request.team)?.is_none() {
+        let new = team::NewTeam {
+            name: request.team.clone(),
+            description: "Auto-created by clawteam spawn".into(),
+            leader: request.agent.clone(),
+            leader_id: app.ids.hex(12),
+            leader_type: request.agent_type.clone(),
+        };
+        match team::create(app, new) {
+            Ok(team) => {
+                made.team = true;
+                return Ok(team);
+            }
+            // Somebody else made it between our look and our try.
+            Err(failure) if failure.inner().code() == "team_exists" => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    let id = app.ids.hex(12);
+    let member = team::member(app, &request.agent, id.clone(), request.agent_type.clone());
+    match team::add_member(app, &request.team, member) {
+        Ok(_) => made.member = Some(id),
+        Err(failure) if failure.inner().code() == "member_exists" => {}
+        Err(failure) => return Err(failure),
+    }
+    team::load(app, &request.team)
+}
+
+/// The agent's identifier in its team: that of the member, whenever it joined.
+fn agent_id(team: &Team, request: &Request) -> String {
+    let member = team.members.iter().rfind(|member| member.name == request.agent.as_str());
+    member.map(|member| member.agent_id.clone()).unwrap_or_default()
+}
+
+fn plan(
+    app: &App,
+    request: &Request,
+    backend: BackendKind,
+    team: &Team,
+    made: &Made,
+    cwd: &Path,
+    program: &str,
+) -> Outcome<LaunchPlan> {
+    let id = agent_id(team, request);
+    let leader = team.leader().map_or("leader", |leader| leader.name.as_str());
+    let is_leader = leader == request.agent.as_str();
+    let cwd_text = cwd.display().to_string();
+    let branch = made.workspace.as_ref().map(|prepared| prepared.workspace.branch_name.as_str());
+    let prompt = request.mission.as_ref().map(|mission| {
+        prompt::build(&Brief {
+            agent_name: request.agent.as_str(),
+            agent_id: &id,
+            agent_type: &request.agent_type,
+            team: request.team.as_str(),
+            leader,
+            user: &app.identity.user,
+            mission,
+            workspace_dir: Some(&cwd_text),
+            branch,
+            isolated: branch.is_some(),
+        })
+    });
+    let mut command = request.command.clone();
+    command[0] = program.to_owned();
+    let cli = agent_cli::find(&command);
+    let skip =
+        request.skip_permissions.unwrap_or_else(|| is_true(&app.setting("skip_permissions")));
+    let line = agent_cli::command_line(
+        &cli,
+        &Call {
+            command: &command,
+            backend,
+            skip_permissions: skip,
+            as_root: app.processes.is_root(),
+            model: request.model.as_deref(),
+            cwd: &cwd_text,
+            session: &format!("clawteam-{}-{}", request.team, request.agent),
+            prompt: prompt.as_deref(),
+        },
+    );
+    for warning in line.warnings {
+        app.warn(warning);
+    }
+    let agents = app.data_dir.join(Dir::agents(&request.team).as_str());
+    let mut plan = LaunchPlan {
+        schema: PLAN_SCHEMA.into(),
+        team: request.team.to_string(),
+        agent: request.agent.to_string(),
+        agent_id: id,
+        agent_type: request.agent_type.clone(),
+        is_leader,
+        backend,
+        instance: app.ids.hex(12),
+        argv: line.argv,
+        command,
+        cwd: cwd_text,
+        env: BTreeMap::new(),
+        unset: cli.unset,
+        prompt,
+        paste: line.paste,
+        log: agents.join(format!("{}.log", request.agent)).display().to_string(),
+        extra: Extra::new(),
+    };
+    plan.env = environment(app, request, &plan)?;
+    Ok(plan)
+}
+
+/// What never reaches an agent from whoever starts it: where *they* are, not where it is.
+const LEFT_BEHIND: [&str; 8] =
+    ["TMUX", "TMUX_PANE", "PWD", "OLDPWD", "COLUMNS", "LINES", "SHLVL", "_"];
+
+/// The whole environment of an agent.
+fn environment(
+    app: &App,
+    request: &Request,
+    plan: &LaunchPlan,
+) -> Outcome<BTreeMap<String, String>> {
+    let mut vars: BTreeMap<String, String> =
+        app.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    vars.retain(|name, _| {
+        !LEFT_BEHIND.contains(&name.as_str()) && !plan.unset.contains(name) && !is_identity(name)
+    });
+    let truth = |yes: bool| if yes { "1" } else { "0" }.to_owned();
+    let program = app.processes.own_program().map_err(NoProgram)?;
+    let bin = vars.get(env::BIN).cloned().unwrap_or_else(|| program.display().to_string());
+    let prompt_file = app.data_dir.join(Key::prompt(&request.team, &request.agent).as_str());
+    let mut set = |name: &str, value: String| vars.insert(name.to_owned(), value);
+    set(env::DATA_DIR, app.data_dir.display().to_string());
+    set("CLAWTEAM_AGENT_ID", plan.agent_id.clone());
+    set("CLAWTEAM_AGENT_NAME", plan.agent.clone());
+    set("CLAWTEAM_AGENT_TYPE", plan.agent_type.clone());
+    set("CLAWTEAM_TEAM_NAME", plan.team.clone());
+    set("CLAWTEAM_AGENT_LEADER", truth(plan.is_leader));
+    set("CLAWTEAM_MEMORY_SCOPE", format!("custom:team-{}", plan.team));
+    set("CLAWTEAM_CONTEXT_ENABLED", "1".into());
+    set(env::WORKSPACE_DIR, plan.cwd.clone());
+    if plan.prompt.is_some() {
+        set(env::PROMPT_FILE, prompt_file.display().to_string());
+    }
+    if let Ok(user) = UserName::parse(app.identity.user.clone()) {
+        set(env::USER, user.to_string());
+    }
+    if let Some(model) = &request.model {
+        set("CLAWTEAM_MODEL", model.clone());
+    }
+    set(env::BIN, bin.clone());
+    vars.extend(request.env.clone());
+    let path = with_directory_of(&bin, vars.get("PATH").map_or("", String::as_str));
+    vars.insert("PATH".into(), path);
+    vars.entry("LANG".into()).or_insert_with(|| "en_US.UTF-8".into());
+    Ok(vars)
+}
+
+/// This program's own file cannot be found.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot find the clawteam program")]
+struct NoProgram(#[source] std::io::Error);
+
+impl Diagnose for NoProgram {
+    fn code(&self) -> &'static str {
+        "no_program"
+    }
+}
+
+/// Whether a variable says who somebody is, under whatever prefix.
+fn is_identity(name: &str) -> bool {
+    const FIELDS: [&str; 7] = [
+        "AGENT_ID",
+        "AGENT_NAME",
+        "AGENT_TYPE",
+        "AGENT_LEADER",
+        "TEAM_NAME",
+        "PLAN_MODE_REQUIRED",
+        "MODEL",
+    ];
+    env::IDENTITY_PREFIXES
+        .iter()
+        .any(|prefix| name.strip_prefix(prefix).is_some_and(|field| FIELDS.contains(&field)))
+}
+
+/// `path` with the directory of the program `bin` in it.
+fn with_directory_of(bin: &str, path: &str) -> String {
+    let Some((dir, _)) = bin.rsplit_once('/') else { return path.to_owned() };
+    if path.split(':').any(|known| known == dir) {
+        path.to_owned()
+    } else if path.is_empty() {
+        dir.to_owned()
+    } else {
+        format!("{dir}:{path}")
+    }
+}
+
+fn spawned(plan: &LaunchPlan, made: &Made, started: &Started) -> Spawned {
+    let message = match plan.backend {
+        BackendKind::Tmux => {
+            let window = started.window.as_ref().map_or("?", |window| window.window.as_str());
+            format!("Agent '{}' spawned in tmux ({window})", plan.agent)
+        }
+        BackendKind::Subprocess => {
+            format!("Agent '{}' spawned as subprocess (pid={})", plan.agent, started.runner.pid)
+        }
+    };
+    Spawned {
+        agent: plan.agent.clone(),
+        agent_id: plan.agent_id.clone(),
+        backend: plan.backend,
+        message,
+        prompt: started.prompt,
+        branch: made.workspace.as_ref().map(|prepared| prepared.workspace.branch_name.clone()),
+        cwd: plan.cwd.clone(),
+    }
+}
+
+/// Takes back what this call made, and nothing else. What cannot be taken back is told.
+fn undo(app: &App, request: &Request, made: &Made) {
+    let mut problems = Vec::new();
+    if let Some(prepared) = made.workspace.as_ref().filter(|prepared| !prepared.reused)
+        && let Err(failure) = workspace::remove(app, &request.team, &prepared.workspace)
+    {
+        problems.push(failure.message());
+    }
+    if let Some(id) = &made.member
+        && let Err(failure) = team::remove_member(app, &request.team, id)
+    {
+        problems.push(failure.message());
+    }
+    if made.team
+        && let Err(failure) = team::remove_if_alone(app, &request.team, &request.agent)
+    {
+        problems.push(failure.message());
+    }
+    for problem in problems {
+        app.warn(format!("while undoing: {}", text::cut(&problem, 400)));
+    }
+}
+
+/// The settings' word on worktrees.
+pub fn workspace_mode(settings: &crate::domain::settings::Settings, env: &Env) -> WorkspaceMode {
+    match super::settings::effective(settings, env, "workspace").value.as_str() {
+        "" | "auto" => WorkspaceMode::Auto,
+        "always" => WorkspaceMode::Always,
+        _ => WorkspaceMode::Never,
+    }
+}

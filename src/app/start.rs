@@ -1,0 +1,247 @@
+//! Starting an agent's runner from a plan, and seeing that it runs.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::spawn::SpawnError;
+use super::{App, agents};
+use crate::core::{AgentName, Outcome, TeamName};
+use crate::domain::Extra;
+use crate::domain::agent::{
+    AGENT_SCHEMA, AgentRecord, BackendKind, LaunchPlan, RunState, SpawnEntry,
+};
+use crate::ports::ProcessId;
+use crate::ports::terminal::{Delivery, Window, WindowPlan};
+use crate::store::{Commit, Dir, Expect, Key, Put, Scope, encode};
+
+/// A started agent.
+#[derive(Debug)]
+pub(super) struct Started {
+    /// The process that runs it.
+    pub(super) runner: ProcessId,
+    /// Its window.
+    pub(super) window: Option<Window>,
+    /// What became of its prompt, if that was typed into its terminal.
+    pub(super) prompt: Option<Delivery>,
+}
+
+/// Starts an agent as `plan` says and waits until it is seen to run and to have its prompt.
+pub(super) fn start(app: &App, plan: &LaunchPlan) -> Outcome<Started> {
+    let (team, agent) = names(plan)?;
+    write_down(app, plan, &team, &agent)?;
+    let patience = app.setting_seconds("spawn_ready_timeout").max(Duration::from_secs(1));
+    let mut window = None;
+    let launched = launch(app, plan, &team, &agent, &mut window)
+        .and_then(|()| wait_until_running(app, plan, &team, &agent, patience));
+    let runner = match launched {
+        Ok(runner) => runner,
+        Err(failure) => {
+            if let Some(window) = &window {
+                let _ = app.terminal.close(window);
+            }
+            return Err(failure);
+        }
+    };
+    register(app, plan, &team, &agent, runner, window.as_ref())?;
+    let prompt = match (&window, &plan.prompt) {
+        (Some(window), Some(prompt)) if plan.paste => {
+            Some(deliver(app, plan, &team, &agent, window, prompt, patience)?)
+        }
+        _ => None,
+    };
+    Ok(Started { runner, window, prompt })
+}
+
+/// The team and agent of a plan.
+pub(super) fn names(plan: &LaunchPlan) -> Outcome<(TeamName, AgentName)> {
+    Ok((TeamName::parse(plan.team.clone())?, AgentName::parse(plan.agent.clone())?))
+}
+
+/// Writes the plan, the prompt and a first record, before anything is started.
+fn write_down(app: &App, plan: &LaunchPlan, team: &TeamName, agent: &AgentName) -> Outcome<()> {
+    let record = AgentRecord {
+        schema: AGENT_SCHEMA.into(),
+        instance: plan.instance.clone(),
+        state: RunState::Starting,
+        backend: plan.backend,
+        runner: None,
+        process: None,
+        window: None,
+        started_at: app.stamp(),
+        ended_at: crate::core::Stamp::empty(),
+        exit_code: None,
+        error: None,
+        last_output: Vec::new(),
+        prompt: None,
+        stopping: false,
+        extra: Extra::new(),
+    };
+    let secret =
+        |key: Key, bytes: Vec<u8>| Put { secret: true, ..Put::new(key, bytes, Expect::Any) };
+    let mut puts = vec![
+        secret(Key::launch_plan(team, agent), encode(plan)),
+        Put::new(Key::agent_record(team, agent), encode(&record), Expect::Any),
+    ];
+    if let Some(prompt) = &plan.prompt {
+        puts.push(secret(Key::prompt(team, agent), prompt.clone().into_bytes()));
+    }
+    let mut locked = app.store.lock(&Scope::SpawnRegistry(team.clone()))?;
+    locked.commit(&Commit { puts, ..Commit::default() })?;
+    Ok(())
+}
+
+fn launch(
+    app: &App,
+    plan: &LaunchPlan,
+    team: &TeamName,
+    agent: &AgentName,
+    window: &mut Option<Window>,
+) -> Outcome<()> {
+    let failed = |reason: String| SpawnError::DidNotStart { agent: plan.agent.clone(), reason };
+    let program = app.processes.own_program().map_err(|error| failed(error.to_string()))?;
+    let argv: Vec<String> = [
+        program.display().to_string().as_str(),
+        "--data-dir",
+        &app.data_dir.display().to_string(),
+        "agent-runner",
+        &plan.team,
+        &plan.agent,
+        &plan.instance,
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    match plan.backend {
+        BackendKind::Tmux => {
+            let opened = app.terminal.open(&WindowPlan {
+                team,
+                agent,
+                argv: &argv,
+                cwd: plan.cwd.clone().into(),
+                keep_after_exit: plan.is_leader,
+            })?;
+            app.terminal.close_dead(team, agent, &opened)?;
+            let seen = opened.clone();
+            agents::update_record(app, team, agent, &plan.instance, |r| r.window = Some(seen))?;
+            *window = Some(opened);
+        }
+        BackendKind::Subprocess => {
+            let log = Path::new(&plan.log);
+            app.processes
+                .start_in_background(&argv, Path::new(&plan.cwd), log)
+                .map_err(|error| failed(error.to_string()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the runner has written down that the agent runs.
+fn wait_until_running(
+    app: &App,
+    plan: &LaunchPlan,
+    team: &TeamName,
+    agent: &AgentName,
+    patience: Duration,
+) -> Outcome<ProcessId> {
+    let deadline = Instant::now() + patience;
+    let mut changes = app.store.backend().watch(&[Dir::agents(team)])?;
+    loop {
+        let record = app.store.load::<AgentRecord>(&Key::agent_record(team, agent))?;
+        let record = record.map(|doc| doc.value).filter(|r| r.instance == plan.instance);
+        if let Some(record) = &record {
+            match (record.state, record.runner) {
+                (RunState::Running | RunState::Exited, Some(runner)) => {
+                    if record.state == RunState::Exited && record.exit_code != Some(0) {
+                        return Err(ended_at_once(plan, record).into());
+                    }
+                    return Ok(runner);
+                }
+                (RunState::Failed, _) => return Err(ended_at_once(plan, record).into()),
+                _ => {}
+            }
+        }
+        if Instant::now() >= deadline {
+            let reason = format!("its runner did not report within {} s", patience.as_secs());
+            return Err(SpawnError::DidNotStart { agent: plan.agent.clone(), reason }.into());
+        }
+        changes.wait(Duration::from_millis(250));
+    }
+}
+
+/// The error for an agent whose record says that it has ended already.
+fn ended_at_once(plan: &LaunchPlan, record: &AgentRecord) -> SpawnError {
+    let mut reason = match (&record.error, record.exit_code) {
+        (Some(error), _) => error.clone(),
+        (None, Some(code)) => format!("it ended at once with status {code}"),
+        (None, None) => "it ended at once".to_owned(),
+    };
+    if !record.last_output.is_empty() {
+        reason.push_str("; its last output: ");
+        reason.push_str(&record.last_output.join(" | "));
+    }
+    SpawnError::DidNotStart { agent: plan.agent.clone(), reason }
+}
+
+fn register(
+    app: &App,
+    plan: &LaunchPlan,
+    team: &TeamName,
+    agent: &AgentName,
+    runner: ProcessId,
+    window: Option<&Window>,
+) -> Outcome<()> {
+    let mut extra = Extra::new();
+    extra.insert("instance".into(), plan.instance.clone().into());
+    let entry = SpawnEntry {
+        backend: plan.backend.as_str().into(),
+        tmux_target: window.map(|window| window.window.clone()).unwrap_or_default(),
+        block_id: String::new(),
+        pid: i64::from(runner.pid),
+        command: plan.command.clone(),
+        spawned_at: app.now_seconds(),
+        extra,
+    };
+    agents::register(app, team, agent, entry)
+}
+
+/// Types the prompt into the agent's terminal and writes down what became of it.
+fn deliver(
+    app: &App,
+    plan: &LaunchPlan,
+    team: &TeamName,
+    agent: &AgentName,
+    window: &Window,
+    prompt: &str,
+    patience: Duration,
+) -> Outcome<Delivery> {
+    let delivered = app.terminal.deliver(window, prompt, patience);
+    // A window that went away while we typed: the record says how the agent ended.
+    let record = || -> Outcome<Option<AgentRecord>> {
+        let found = app.store.load::<AgentRecord>(&Key::agent_record(team, agent))?;
+        Ok(found.map(|doc| doc.value).filter(|record| record.instance == plan.instance))
+    };
+    match delivered {
+        Ok(Delivery::Delivered) => {
+            let kept = |r: &mut AgentRecord| r.prompt = Some(Delivery::Delivered);
+            agents::update_record(app, team, agent, &plan.instance, kept)?;
+            Ok(Delivery::Delivered)
+        }
+        Ok(delivery) => {
+            if let Some(record) = ended_soon(&record)? {
+                return Err(ended_at_once(plan, &record).into());
+            }
+            let kept = |r: &mut AgentRecord| r.prompt = Some(delivery);
+            agents::update_record(app, team, agent, &plan.instance, kept)?;
+            Ok(delivery)
+        }
+        Err(error) => match ended_soon(&record)? {
+            Some(record) => Err(ended_at_once(plan, &record).into()),
+            None => Err(error.into()),
+        },
+    }
+}
+
+/// The record of an agent that has ended or is just about to be written down as ended.
+fn ended_soon(record: &dyn Fn() -> Outcome<Option<AgentRecord>>) -> Outcome<Option<AgentRecord>> {
+    let over = |r: &AgentRecord| matches!(r.state, RunState::Exited | RunState::Failed);
+    Ok(record()?.filter(over))
+}

@@ -1,0 +1,176 @@
+//! The command line: what can be typed, and what is answered.
+//!
+//! One file for each group of commands. A command turns its arguments into a call of `app` and the
+//! result into text or JSON; it holds no rule.
+
+mod agent_runner;
+mod args;
+mod board;
+mod completions;
+mod config;
+mod identity;
+mod inbox;
+mod lifecycle;
+mod main;
+mod plan;
+mod setup;
+mod spawn;
+mod task;
+mod team;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{ArgAction, ArgMatches, Command, FromArgMatches, Subcommand};
+
+pub use main::main;
+
+use crate::app::App;
+use crate::app::wait::Stop;
+use crate::core::{Outcome, Stamp};
+use crate::output::Output;
+
+/// What every command gets.
+pub(crate) struct Cx {
+    pub(crate) app: App,
+    pub(crate) out: Output,
+}
+
+impl Cx {
+    /// An instant for people, in their time zone.
+    pub(crate) fn time(&self, stamp: &Stamp) -> String {
+        stamp.display_in(&self.app.setting("timezone"))
+    }
+
+    /// A request to end that Ctrl-C and SIGTERM make.
+    pub(crate) fn stop_on_signal() -> Outcome<Stop> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        let stop = Stop::default();
+        let requested = stop.clone();
+        let mut signals =
+            signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).map_err(main::SignalError)?;
+        std::thread::spawn(move || {
+            for _ in signals.forever() {
+                requested.request();
+            }
+        });
+        Ok(stop)
+    }
+}
+
+type Run = fn(&ArgMatches, &Cx) -> Outcome<ExitCode>;
+
+/// A command of the first level. Its options and subcommands are built only if it is called, so
+/// that the many others cost nothing.
+struct Entry {
+    name: &'static str,
+    about: &'static str,
+    build: fn(Command) -> Command,
+    run: Run,
+    hidden: bool,
+}
+
+/// A group of commands, from its `Subcommand` type.
+macro_rules! group {
+    ($name:literal, $about:literal, $commands:ty, $run:path) => {
+        Entry {
+            name: $name,
+            about: $about,
+            build: |command| {
+                <$commands as Subcommand>::augment_subcommands(command)
+                    .subcommand_required(true)
+                    .arg_required_else_help(false)
+            },
+            run: |matches, cx| {
+                let command = <$commands>::from_arg_matches(matches).map_err(main::Usage)?;
+                $run(cx, command)
+            },
+            hidden: false,
+        }
+    };
+}
+
+/// A single command, from its `Args` type.
+macro_rules! single {
+    ($name:literal, $about:literal, $args:ty, $run:path) => {
+        single!($name, $about, $args, $run, hidden: false)
+    };
+    ($name:literal, $about:literal, $args:ty, $run:path, hidden: $hidden:literal) => {
+        Entry {
+            name: $name,
+            about: $about,
+            build: <$args as clap::Args>::augment_args,
+            run: |matches, cx| {
+                let args = <$args>::from_arg_matches(matches).map_err(main::Usage)?;
+                $run(cx, args)
+            },
+            hidden: $hidden,
+        }
+    };
+}
+
+const ENTRIES: &[Entry] = &[
+    single!("spawn", "Start an agent", spawn::SpawnArgs, spawn::run),
+    group!("config", "Show and change the settings", config::ConfigCommand, config::run),
+    group!("team", "Make teams and see who is in them", team::TeamCommand, team::run),
+    group!("inbox", "Send and receive messages", inbox::InboxCommand, inbox::run),
+    group!("task", "Plan, claim and finish work", task::TaskCommand, task::run),
+    group!("plan", "Hand in plans and decide about them", plan::PlanCommand, plan::run),
+    group!(
+        "lifecycle",
+        "Tell that an agent is idle or has ended",
+        lifecycle::LifecycleCommand,
+        lifecycle::run
+    ),
+    group!("identity", "Show and set who you are", identity::IdentityCommand, identity::run),
+    group!("board", "See a whole team at a glance", board::BoardCommand, board::run),
+    group!(
+        "workspace",
+        "See, merge and remove the worktrees of agents",
+        workspace::WorkspaceCommand,
+        workspace::run
+    ),
+    single!(
+        "completions",
+        "Print a completion script for a shell",
+        completions::CompletionsArgs,
+        completions::run
+    ),
+    single!(
+        "agent-runner",
+        "Run one agent (used by clawteam itself)",
+        agent_runner::AgentRunnerArgs,
+        agent_runner::run,
+        hidden: true
+    ),
+    single!(
+        "agent-exec",
+        "Become an agent (used by clawteam itself)",
+        agent_runner::AgentExecArgs,
+        agent_runner::exec,
+        hidden: true
+    ),
+];
+
+/// The whole command tree. `complete`: with all subcommands built, for completion scripts.
+fn command(complete: bool) -> Command {
+    let mut command = Command::new("clawteam")
+        .about("Lead a team of CLI coding agents: tasks, inboxes, worktrees and tmux windows")
+        .version(concat!("v", env!("CARGO_PKG_VERSION")))
+        .disable_version_flag(true)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .args(args::globals());
+    for entry in ENTRIES {
+        let sub = Command::new(entry.name).about(entry.about).hide(entry.hidden);
+        let sub = if complete { (entry.build)(sub) } else { sub.defer(entry.build) };
+        command = command.subcommand(sub);
+    }
+    command.arg(
+        clap::Arg::new("version")
+            .short('v')
+            .long("version")
+            .action(ArgAction::Version)
+            .help("Print the version"),
+    )
+}

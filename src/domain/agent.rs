@@ -1,0 +1,252 @@
+//! What is known of the processes of agents.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::Extra;
+use crate::core::Stamp;
+use crate::ports::ProcessId;
+use crate::ports::terminal::{Delivery, Window};
+
+/// How an agent runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackendKind {
+    /// In a tmux window.
+    Tmux,
+    /// As a process in the background.
+    Subprocess,
+}
+
+impl BackendKind {
+    /// The backend as documents name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tmux => "tmux",
+            Self::Subprocess => "subprocess",
+        }
+    }
+}
+
+/// An entry of the spawn registry, in the form that Python's ClawTeam reads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SpawnEntry {
+    /// `tmux`, `subprocess`, or what another version knows.
+    #[serde(default)]
+    pub backend: String,
+    /// The tmux window, `@N`.
+    #[serde(default)]
+    pub tmux_target: String,
+    /// Used by another backend.
+    #[serde(default)]
+    pub block_id: String,
+    /// The process that runs the agent.
+    #[serde(default)]
+    pub pid: i64,
+    /// The agent's command, without its prompt.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// When it was started, in seconds since the epoch.
+    #[serde(default)]
+    pub spawned_at: f64,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// Which agents of a team were started: `teams/<team>/spawn_registry.json`.
+pub type SpawnRegistry = IndexMap<String, SpawnEntry>;
+
+/// How an agent is to be run: everything that its runner needs, and a later respawn.
+///
+/// Only the user may read this document: the environment can hold secrets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LaunchPlan {
+    /// `clawteam.launch-plan/1`.
+    pub schema: String,
+    /// The team.
+    pub team: String,
+    /// The agent.
+    pub agent: String,
+    /// Its identifier.
+    pub agent_id: String,
+    /// What it does, in a word.
+    pub agent_type: String,
+    /// Whether it leads the team.
+    pub is_leader: bool,
+    /// How it runs.
+    pub backend: BackendKind,
+    /// Tells this start of the agent from others.
+    pub instance: String,
+    /// The program and its arguments, the prompt included if it is passed so.
+    pub argv: Vec<String>,
+    /// What was asked for, before options and prompt were added.
+    pub command: Vec<String>,
+    /// Where it works.
+    pub cwd: String,
+    /// What it finds in its environment on top of what it inherits.
+    pub env: BTreeMap<String, String>,
+    /// What it must not inherit.
+    pub unset: Vec<String>,
+    /// What it is told to do.
+    pub prompt: Option<String>,
+    /// Whether the prompt is typed into its terminal.
+    pub paste: bool,
+    /// Where the output goes that no terminal shows.
+    pub log: String,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// Where a started agent stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Its runner is being started.
+    Starting,
+    /// It runs.
+    Running,
+    /// It could not be started.
+    Failed,
+    /// It has ended.
+    Exited,
+}
+
+/// What became of an agent's process, written by its runner.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgentRecord {
+    /// `clawteam.agent/1`.
+    pub schema: String,
+    /// Which start of the agent this is about.
+    pub instance: String,
+    /// Where it stands.
+    pub state: RunState,
+    /// How it runs.
+    pub backend: BackendKind,
+    /// The runner.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub runner: Option<ProcessId>,
+    /// The agent itself, the leader of its process group.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub process: Option<ProcessId>,
+    /// The window that it runs in.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub window: Option<Window>,
+    /// When it was started.
+    #[serde(default)]
+    pub started_at: Stamp,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Stamp::is_empty")]
+    pub ended_at: Stamp,
+    /// Its exit status; 128 and the number of the signal that killed it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub exit_code: Option<i32>,
+    /// Why it could not be started.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
+    /// The last lines that it showed.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub last_output: Vec<String>,
+    /// What became of its prompt, if that was typed into its terminal.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub prompt: Option<Delivery>,
+    /// Whether it was told to end by clawteam; then its end is no crash.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopping: bool,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// The schema of [`AgentRecord`].
+pub const AGENT_SCHEMA: &str = "clawteam.agent/1";
+/// The schema of [`LaunchPlan`].
+pub const PLAN_SCHEMA: &str = "clawteam.launch-plan/1";
+
+/// Crashes of an agent: an entry of `teams/<team>/agent_health.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Health {
+    /// The agent.
+    pub agent_name: String,
+    /// `healthy`, `degraded` or `open`.
+    pub state: String,
+    /// Between 0 and 1.
+    pub quality_score: f64,
+    /// Failures since the last success.
+    pub consecutive_failures: u32,
+    /// All successes.
+    pub total_successes: u32,
+    /// All failures.
+    pub total_failures: u32,
+    /// When it failed last, in seconds since the epoch.
+    pub last_failure_at: f64,
+    /// How long `open` lasts, in seconds.
+    pub cooldown_seconds: f64,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            agent_name: String::new(),
+            state: "healthy".into(),
+            quality_score: 1.0,
+            consecutive_failures: 0,
+            total_successes: 0,
+            total_failures: 0,
+            last_failure_at: 0.0,
+            cooldown_seconds: 60.0,
+            extra: Extra::new(),
+        }
+    }
+}
+
+/// The health of a team's agents by name.
+pub type HealthTable = IndexMap<String, Health>;
+
+impl Health {
+    /// Counts a failure at `now` (seconds since the epoch).
+    pub fn fail(&mut self, now: f64) {
+        self.consecutive_failures += 1;
+        self.total_failures += 1;
+        self.last_failure_at = now;
+        self.quality_score = round_tenth((self.quality_score - 0.2).max(0.0));
+        self.state = if self.consecutive_failures >= 3 { "open" } else { "degraded" }.into();
+    }
+
+    /// Counts a success.
+    pub fn succeed(&mut self) {
+        self.consecutive_failures = 0;
+        self.total_successes += 1;
+        self.quality_score = round_tenth((self.quality_score + 0.1).min(1.0));
+        self.state = "healthy".into();
+    }
+}
+
+fn round_tenth(score: f64) -> f64 {
+    (score * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_breaker_opens_at_the_third_failure_and_a_success_closes_it() {
+        let mut health = Health::default();
+        health.fail(1.0);
+        health.fail(2.0);
+        assert_eq!((health.state.as_str(), health.quality_score), ("degraded", 0.6));
+        health.fail(3.0);
+        assert_eq!(health.state, "open");
+        health.succeed();
+        assert_eq!((health.state.as_str(), health.consecutive_failures), ("healthy", 0));
+        assert_eq!((health.total_failures, health.total_successes), (3, 1));
+    }
+}

@@ -1,0 +1,21 @@
+//! The documents of a team and the rules for changing them.
+//!
+//! Everything here is a function of its arguments: no I/O, no clock, no randomness. Field names
+//! and defaults are those of Python's ClawTeam, so that both can work on the same files; what a
+//! document holds beyond the fields known here is kept as it is.
+
+pub mod agent;
+pub mod agent_cli;
+pub mod board;
+pub mod cost;
+pub mod identity;
+pub mod lax;
+pub mod message;
+pub mod prompt;
+pub mod settings;
+pub mod task;
+pub mod team;
+pub mod workspace;
+
+/// Fields of a document that this version does not know. They survive every rewrite.
+pub type Extra = serde_json::Map<String, serde_json::Value>;

@@ -1,0 +1,109 @@
+//! Repositories and worktrees through the `git` program and libgit2.
+//!
+//! Every change is made by the program, so that filters, attributes and the user's settings count.
+//! Reading goes through libgit2; where that does not know a kind of repository (partial clones,
+//! other object formats or reference stores), the program is asked and its word stands.
+
+mod cli;
+mod merge;
+mod read;
+mod salvage;
+mod worktree;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::ports::Git;
+use crate::ports::git::{GitError, MergeOutcome, Repository, Salvage, WorktreeStatus};
+
+/// Git as it is installed on this machine.
+#[derive(Debug, Clone, Default)]
+pub struct GitProgram {
+    env: Vec<(OsString, OsString)>,
+}
+
+impl GitProgram {
+    /// The `git` found on the `PATH`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives `git` one more environment variable in every run.
+    #[must_use]
+    pub fn with_env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+}
+
+impl Git for GitProgram {
+    fn discover(&self, directory: &Path) -> Result<Repository, GitError> {
+        self.read_repository(directory)
+    }
+
+    fn common_dir(&self, root: &Path) -> Result<PathBuf, GitError> {
+        self.read_common_dir(root)
+    }
+
+    fn add_worktree(
+        &self,
+        root: &Path,
+        path: &Path,
+        branch: &str,
+        base: &str,
+    ) -> Result<bool, GitError> {
+        self.create_worktree(root, path, branch, base)
+    }
+
+    fn status(&self, path: &Path) -> Result<WorktreeStatus, GitError> {
+        self.read_status(path)
+    }
+
+    fn commit_all(&self, path: &Path, message: &str) -> Result<Option<String>, GitError> {
+        self.commit_worktree(path, message)
+    }
+
+    fn salvage(
+        &self,
+        root: &Path,
+        path: &Path,
+        branch: &str,
+        reference: &str,
+    ) -> Result<Option<Salvage>, GitError> {
+        self.save(root, path, branch, reference)
+    }
+
+    fn list_salvage(&self, root: &Path, prefix: &str) -> Result<Vec<Salvage>, GitError> {
+        self.saved(root, prefix)
+    }
+
+    fn show_salvage(&self, root: &Path, reference: &str) -> Result<String, GitError> {
+        self.describe_saved(root, reference)
+    }
+
+    fn restore_salvage(&self, root: &Path, reference: &str, branch: &str) -> Result<(), GitError> {
+        self.restore_saved(root, reference, branch)
+    }
+
+    fn remove_worktree(&self, root: &Path, path: &Path) -> Result<(), GitError> {
+        self.drop_worktree(root, path)
+    }
+
+    fn delete_branch(&self, root: &Path, branch: &str, expected: &str) -> Result<(), GitError> {
+        self.drop_branch(root, branch, expected)
+    }
+
+    fn resolve(&self, root: &Path, name: &str) -> Result<Option<String>, GitError> {
+        self.read_commit(root, name)
+    }
+
+    fn merge(
+        &self,
+        root: &Path,
+        branch: &str,
+        target: &str,
+        message: &str,
+    ) -> Result<MergeOutcome, GitError> {
+        self.merge_branch(root, branch, target, message)
+    }
+}

@@ -1,0 +1,111 @@
+//! What `/proc` says about processes.
+
+use std::fs;
+
+use rustix::process::Pid;
+
+/// What is needed of `/proc/<pid>/stat`.
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    state: char,
+    group: i32,
+    start: u64,
+}
+
+impl Stat {
+    fn runs(&self) -> bool {
+        // Z: ended, not collected yet. X, x: being removed.
+        !matches!(self.state, 'Z' | 'X' | 'x')
+    }
+}
+
+/// Reads the line of `/proc/<pid>/stat`. Its second field is the program's name in parentheses
+/// and may itself hold spaces and parentheses, so that counting starts after the last one.
+fn parse_stat(line: &str) -> Option<Stat> {
+    let (_, rest) = line.rsplit_once(')')?;
+    let mut fields = rest.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    let group = fields.nth(1)?.parse().ok()?;
+    let start = fields.nth(16)?.parse().ok()?;
+    Some(Stat { state, group, start })
+}
+
+fn stat(pid: &str) -> Option<Stat> {
+    let bytes = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    parse_stat(&String::from_utf8_lossy(&bytes))
+}
+
+/// When the process started, if it runs.
+pub(super) fn start(pid: u32) -> Option<u64> {
+    stat(&pid.to_string()).filter(Stat::runs).map(|stat| stat.start)
+}
+
+/// The command line of a process that runs.
+pub(super) fn command_line(pid: u32) -> Option<String> {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    join_arguments(&bytes)
+}
+
+/// Joins NUL-terminated arguments with spaces; `None` without any.
+fn join_arguments(bytes: &[u8]) -> Option<String> {
+    let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);
+    (!bytes.is_empty()).then(|| String::from_utf8_lossy(bytes).replace('\0', " "))
+}
+
+/// Whether a process of the group runs. Says yes where `/proc` cannot be listed.
+pub(super) fn group_runs(leader: Pid) -> bool {
+    let group = leader.as_raw_nonzero().get();
+    let Ok(entries) = fs::read_dir("/proc") else { return true };
+    entries.flatten().any(|entry| {
+        let name = entry.file_name();
+        name.to_str()
+            .filter(|name| name.bytes().all(|b| b.is_ascii_digit()))
+            .and_then(stat)
+            .is_some_and(|stat| stat.group == group && stat.runs())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(name: &str, state: char) -> String {
+        format!(
+            "4242 ({name}) {state} 1 77 78 34816 79 4194304 5 6 7 8 9 10 11 12 20 0 1 0 987654 \
+             2408448 224 18446744073709551615"
+        )
+    }
+
+    #[test]
+    fn fields_are_found_whatever_the_program_is_called() {
+        for name in ["cat", "a b", "x) R 1 2 3", "((", ") Z (", ""] {
+            assert_eq!(
+                parse_stat(&line(name, 'S')),
+                Some(Stat { state: 'S', group: 77, start: 987_654 }),
+                "{name:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_has_ended_does_not_run() {
+        for (state, runs) in [('R', true), ('S', true), ('T', true), ('Z', false), ('X', false)] {
+            assert_eq!(parse_stat(&line("sh", state)).map(|s| s.runs()), Some(runs), "{state}");
+        }
+    }
+
+    #[test]
+    fn broken_lines_say_nothing() {
+        for bad in ["", "1 (x", "1 (x) S", "1 (x) S 1 2 3", "1 (x) S a b c"] {
+            assert_eq!(parse_stat(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_joined_with_spaces() {
+        assert_eq!(join_arguments(b"sh\0-c\0exit 1\0"), Some("sh -c exit 1".into()));
+        assert_eq!(join_arguments(b"sh"), Some("sh".into()));
+        assert_eq!(join_arguments(b"\0"), None);
+        assert_eq!(join_arguments(b""), None);
+    }
+}

@@ -1,0 +1,82 @@
+//! What agents are told when they are started.
+
+use clawteam::domain::prompt::{Brief, Mission, build, leader_of, task_of};
+
+fn mission() -> Mission {
+    Mission {
+        task: "Repair the parser.\n\nIt drops the last field.\n".into(),
+        intent: Some("The import must work on Monday".into()),
+        end_state: Some("All tests pass".into()),
+        constraints: vec!["No new dependencies".into(), "Keep the interface".into()],
+        team_size: 4,
+    }
+}
+
+fn brief(mission: &Mission) -> Brief<'_> {
+    Brief {
+        agent_name: "alice",
+        agent_id: "0123456789ab",
+        agent_type: "developer",
+        team: "t1",
+        leader: "lead",
+        user: "kim",
+        mission,
+        workspace_dir: Some("/data/workspaces/t1/alice"),
+        branch: Some("clawteam/t1/alice"),
+        isolated: true,
+    }
+}
+
+#[test]
+fn the_whole_prompt_is_as_it_was_agreed() {
+    let expected = include_str!("prompt.golden.md");
+    assert_eq!(build(&brief(&mission())), expected);
+}
+
+#[test]
+fn sections_without_content_are_left_out() {
+    let mission = Mission::of("Do it.");
+    let brief = Brief { user: "", workspace_dir: None, branch: None, ..brief(&mission) };
+    let text = build(&brief);
+    let headings: Vec<&str> = text.lines().filter(|line| line.starts_with("## ")).collect();
+    assert_eq!(
+        headings,
+        [
+            "## Identity",
+            "## Shared Memory",
+            "## Task",
+            "## Coordination Protocol",
+            "## Worker Loop Protocol",
+            "## Self-Evaluation"
+        ]
+    );
+    assert!(!text.contains("User:"), "{text}");
+    assert!(text.ends_with("\n\n"), "it ends with an empty line");
+}
+
+#[test]
+fn a_shared_directory_is_called_by_its_name() {
+    let mission = mission();
+    let brief = Brief { isolated: false, workspace_dir: Some("/repo"), ..brief(&mission) };
+    let text = build(&brief);
+    assert!(text.contains("- Working directory: /repo\n"), "{text}");
+    assert!(text.contains("Work directly in this repository path"), "{text}");
+    assert!(!text.contains("isolated git worktree") && !text.contains("Branch:"), "{text}");
+}
+
+#[test]
+fn the_task_is_found_again_whatever_is_in_it() {
+    for task in [
+        "One line",
+        "Two\n\nparagraphs {with} braces and `code`",
+        "A heading:\n## Task\nof its own\n## Coordination Protocol\nand more",
+        "## Identity\n- Leader: nobody",
+    ] {
+        let mission = Mission::of(task);
+        let text = build(&brief(&mission));
+        assert_eq!(task_of(&text), Some(task));
+        assert_eq!(leader_of(&text), Some("lead"));
+    }
+    assert_eq!(task_of("just do it"), None);
+    assert_eq!(leader_of("just do it"), None);
+}
