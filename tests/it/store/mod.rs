@@ -7,6 +7,7 @@ mod broken;
 mod conformance;
 mod crash;
 mod disk;
+mod doctor;
 mod explore;
 mod files;
 mod locks;
