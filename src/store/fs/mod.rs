@@ -21,6 +21,7 @@ use super::backend::{
 };
 use super::error::{Holder, StoreError};
 use super::key::{Dir, Key, Scope};
+pub(in crate::store) use journal::JournalState;
 use vfs::{Hold, RealVfs, Vfs};
 
 /// Files below a data directory.
@@ -64,6 +65,14 @@ impl FsBackend {
         }
     }
 
+    pub(in crate::store) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(in crate::store) fn vfs(&self) -> &dyn Vfs {
+        &*self.vfs
+    }
+
     /// Eight hexadecimal digits that this process did not use before.
     fn fresh_suffix(&self) -> String {
         let number = self.suffix.fetch_add(0x9e37_79b9, Ordering::Relaxed);
@@ -75,7 +84,7 @@ impl FsBackend {
     }
 
     /// The path of a collection, after checking that no symbolic link leads out of the root.
-    fn dir_path(&self, dir: &Dir) -> Result<PathBuf, StoreError> {
+    pub(in crate::store) fn dir_path(&self, dir: &Dir) -> Result<PathBuf, StoreError> {
         let path = if dir.as_str().is_empty() {
             return Ok(self.root.clone());
         } else {
@@ -206,7 +215,8 @@ impl FsBackend {
         }
     }
 
-    fn acquire(
+    /// Locks a scope, but does not look at its journal.
+    pub(in crate::store) fn acquire(
         &self,
         scope: &Scope,
         mode: Mode,
