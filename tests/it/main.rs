@@ -1,9 +1,12 @@
 //! Behaviour of the built program.
 
+mod cli;
 mod git;
 mod install;
 mod proc;
 mod prompt;
+mod spawn;
+mod support;
 mod tmux;
 
 use std::time::{Duration, Instant};

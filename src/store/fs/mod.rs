@@ -21,6 +21,7 @@ use super::backend::{
 };
 use super::error::{Holder, StoreError};
 use super::key::{Dir, Key, Scope};
+pub(in crate::store) use journal::JournalState;
 use vfs::{Hold, RealVfs, Vfs};
 
 /// Files below a data directory.
@@ -36,9 +37,6 @@ pub struct FsBackend {
     durable: Mutex<HashSet<PathBuf>>,
     suffix: AtomicU64,
 }
-
-/// Below this many files a second thread costs more than it saves.
-const PARALLEL_FROM: usize = 256;
 
 /// The state of a document that holds `bytes`.
 fn revision_of(bytes: &[u8]) -> Revision {
@@ -67,6 +65,14 @@ impl FsBackend {
         }
     }
 
+    pub(in crate::store) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(in crate::store) fn vfs(&self) -> &dyn Vfs {
+        &*self.vfs
+    }
+
     /// Eight hexadecimal digits that this process did not use before.
     fn fresh_suffix(&self) -> String {
         let number = self.suffix.fetch_add(0x9e37_79b9, Ordering::Relaxed);
@@ -78,7 +84,7 @@ impl FsBackend {
     }
 
     /// The path of a collection, after checking that no symbolic link leads out of the root.
-    fn dir_path(&self, dir: &Dir) -> Result<PathBuf, StoreError> {
+    pub(in crate::store) fn dir_path(&self, dir: &Dir) -> Result<PathBuf, StoreError> {
         let path = if dir.as_str().is_empty() {
             return Ok(self.root.clone());
         } else {
@@ -109,7 +115,7 @@ impl FsBackend {
                         Err(StoreError::Escapes { path: path.into() })
                     };
                 }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if is_absent(&error) => {}
                 Err(error) => return Err(StoreError::io("open", part, error)),
             }
         }
@@ -209,7 +215,8 @@ impl FsBackend {
         }
     }
 
-    fn acquire(
+    /// Locks a scope, but does not look at its journal.
+    pub(in crate::store) fn acquire(
         &self,
         scope: &Scope,
         mode: Mode,
@@ -286,26 +293,21 @@ impl Backend for FsBackend {
     }
 
     fn read_many(&self, dir: &Dir, names: &[String]) -> Vec<(String, Result<Blob, StoreError>)> {
-        let read = |name: &String| match self.read(&dir.entry(name)) {
-            Ok(Some(blob)) => Some((name.clone(), Ok(blob))),
-            Ok(None) => None,
-            Err(error) => Some((name.clone(), Err(error))),
+        let base = match self.dir_path(dir) {
+            Ok(base) => base,
+            // Nothing of it can be read; one error says so.
+            Err(error) => return vec![(dir.to_string(), Err(error))],
         };
-        if names.len() < PARALLEL_FROM {
-            return names.iter().filter_map(read).collect();
-        }
-        let workers = std::thread::available_parallelism().map_or(2, usize::from).min(8);
-        let share = names.len().div_ceil(workers);
-        std::thread::scope(|scope| {
-            let parts: Vec<_> = names
-                .chunks(share)
-                .map(|part| scope.spawn(move || part.iter().filter_map(read).collect::<Vec<_>>()))
-                .collect();
-            parts
-                .into_iter()
-                .flat_map(|part| part.join().expect("a reading thread does not panic"))
-                .collect()
-        })
+        let read = |name: &String| {
+            let path = base.join(name);
+            let blob = match self.vfs.read(&path) {
+                Ok(bytes) => Ok(Blob { revision: revision_of(&bytes), bytes }),
+                Err(error) if is_absent(&error) => return None,
+                Err(error) => Err(StoreError::io("read", path, error)),
+            };
+            Some((name.clone(), blob))
+        };
+        names.iter().filter_map(read).collect()
     }
 
     fn create_dir(&self, dir: &Dir) -> Result<(), StoreError> {

@@ -120,6 +120,25 @@ impl FsBackend {
         Ok(())
     }
 
+    /// Files a message as history while it waits. False if it is gone or filed already.
+    pub(in crate::store) fn file_message(
+        &self,
+        message: &Key,
+        log: &Key,
+    ) -> Result<bool, StoreError> {
+        let (path, target) = (self.path(message)?, self.path(log)?);
+        if self.vfs.exists(&target) {
+            return Ok(false);
+        }
+        let bytes = match self.vfs.read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            other => other.map_err(|error| StoreError::io("read", &path, error))?,
+        };
+        self.ensure_logged(&path, &bytes, log)?;
+        self.confirm(&target)?;
+        Ok(true)
+    }
+
     pub(super) fn put_claim_aside(
         &self,
         claim: Claim,

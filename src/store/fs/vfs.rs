@@ -9,6 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::SystemTime;
 
 use super::lock;
 use crate::store::backend::{Mode, Patience};
@@ -44,6 +45,10 @@ pub trait Vfs: Send + Sync + fmt::Debug {
     fn is_empty(&self, path: &Path) -> io::Result<bool>;
     /// The last byte of a file, or `None` if it is empty.
     fn last_byte(&self, path: &Path) -> io::Result<Option<u8>>;
+    /// When a file was last changed.
+    fn modified(&self, path: &Path) -> io::Result<SystemTime>;
+    /// How many bytes this user can still write on the disk of `path`.
+    fn available_space(&self, path: &Path) -> io::Result<u64>;
     /// Whether something is there.
     fn exists(&self, path: &Path) -> bool;
     /// Makes one directory.
@@ -149,6 +154,14 @@ impl Vfs for RealVfs {
         let mut byte = [0];
         file.read_exact(&mut byte)?;
         Ok(Some(byte[0]))
+    }
+
+    fn modified(&self, path: &Path) -> io::Result<SystemTime> {
+        fs::symlink_metadata(path)?.modified()
+    }
+
+    fn available_space(&self, path: &Path) -> io::Result<u64> {
+        fs2::available_space(path)
     }
 
     fn exists(&self, path: &Path) -> bool {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use clawteam::store::vfs::{Hold, NewFile, Vfs};
 use clawteam::store::{Backend, FsBackend, Mode, Patience, StoreError};
@@ -192,6 +193,14 @@ impl Vfs for Broken {
 
     fn last_byte(&self, path: &Path) -> io::Result<Option<u8>> {
         self.inner.last_byte(path)
+    }
+
+    fn modified(&self, path: &Path) -> io::Result<SystemTime> {
+        self.inner.modified(path)
+    }
+
+    fn available_space(&self, path: &Path) -> io::Result<u64> {
+        self.inner.available_space(path)
     }
 
     fn exists(&self, path: &Path) -> bool {

@@ -10,7 +10,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use clawteam::store::vfs::{Hold, NewFile, Vfs};
 use clawteam::store::{Holder, Mode, Patience, StoreError};
@@ -226,6 +226,14 @@ impl Vfs for SimFs {
 
     fn last_byte(&self, path: &Path) -> io::Result<Option<u8>> {
         Ok(self.read(path)?.last().copied())
+    }
+
+    fn modified(&self, _path: &Path) -> io::Result<SystemTime> {
+        Ok(SystemTime::UNIX_EPOCH)
+    }
+
+    fn available_space(&self, _path: &Path) -> io::Result<u64> {
+        Ok(u64::MAX)
     }
 
     fn exists(&self, path: &Path) -> bool {
