@@ -1,12 +1,17 @@
 //! Behaviour of the built program.
 
 mod cli;
+mod crew;
+mod demo;
 mod git;
 mod install;
+mod launch;
 mod proc;
 mod prompt;
+mod scripted_agent;
 mod spawn;
 mod support;
+mod template;
 mod tmux;
 
 use std::time::{Duration, Instant};
