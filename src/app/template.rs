@@ -117,7 +117,7 @@ fn user_template(app: &App, name: &Name) -> Outcome<Option<Parsed>> {
     let file = app.home_store.path_of(&key).display().to_string();
     let text = String::from_utf8(blob.bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..good].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = String::from_utf8_lossy(&error.as_bytes()[..good]).matches('\n').count() + 1;
         template::TemplateError::Syntax { file: file.clone(), line, reason: "not UTF-8".into() }
     })?;
     Ok(Some(template::parse(&text, &file, name.as_str())?))

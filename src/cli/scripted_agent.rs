@@ -16,7 +16,7 @@ use crate::store::Dir;
 #[derive(Debug, Args)]
 pub(super) struct ScriptedAgentArgs {
     /// What it shall do [default: what is pasted into the terminal, or the file that
-    /// CLAWTEAM_PROMPT_FILE names]
+    /// `CLAWTEAM_PROMPT_FILE` names]
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
 }

@@ -36,13 +36,11 @@ impl<'t, 'f> Fields<'t, 'f> {
     }
 
     fn text(&mut self, key: &'static str) -> Option<String> {
-        match self.get(key)? {
-            Value::String(text) => Some(text.clone()),
-            _ => {
-                self.wrong(key, "text");
-                None
-            }
+        let text = self.get(key)?.as_str().map(str::to_owned);
+        if text.is_none() {
+            self.wrong(key, "text");
         }
+        text
     }
 
     fn required(&mut self, key: &'static str) -> String {
