@@ -10,7 +10,14 @@ use crate::domain::template::{self, Parsed};
 use crate::store::{Dir, Key};
 
 /// The templates that come with clawteam, by name.
-const BUILT_IN: [(&str, &str); 1] = [("demo", include_str!("../../templates/demo.toml"))];
+const BUILT_IN: [(&str, &str); 6] = [
+    ("code-review", include_str!("../../templates/code-review.toml")),
+    ("demo", include_str!("../../templates/demo.toml")),
+    ("hedge-fund", include_str!("../../templates/hedge-fund.toml")),
+    ("research-paper", include_str!("../../templates/research-paper.toml")),
+    ("software-dev", include_str!("../../templates/software-dev.toml")),
+    ("strategy-room", include_str!("../../templates/strategy-room.toml")),
+];
 
 /// Where the templates that come with clawteam are said to be.
 const BUILT_IN_PLACE: &str = "(built in)";

@@ -140,3 +140,14 @@ fn a_plan_is_handed_in_before_work_begins() {
     crew.world.run_as("lead", &["plan", "reject", "t", &id, "w"]).succeeds();
     until("a rejected plan is given up", || state(&crew, &bad) == "blocked");
 }
+
+#[test]
+fn a_template_can_be_tried_without_a_model() {
+    let crew = Crew::new().repository();
+    let launch = ["launch", "strategy-room", "-t", "s", "-b", "subprocess", "--force"];
+    let command = ["--command", "clawteam", "--command", "scripted-agent"];
+    crew.world.run(&[&launch[..], &command].concat()).exits(0);
+    until("all agents have ended", || crew.runners().is_empty());
+    let stats = crew.world.json(&["task", "stats", "s"]);
+    assert_eq!((&stats["total"], &stats["completed"]), (&5.into(), &5.into()));
+}

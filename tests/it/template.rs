@@ -161,3 +161,12 @@ fn every_built_in_template_is_sound() {
         crew.world.run(&["template", "show", name]).succeeds();
     }
 }
+
+#[test]
+fn the_documented_template_is_sound() {
+    let text = include_str!("../../docs/templates.md");
+    let example = clawteam::domain::fence::block(text, "toml").expect("an example");
+    let parsed = parse(&example, "docs/templates.md", "pair").expect("a template");
+    assert_eq!(parsed.notes, [""; 0]);
+    assert_eq!(parsed.template.tasks[1].blocked_by, ["Write the parser"]);
+}
