@@ -6,6 +6,7 @@ mod install;
 mod proc;
 mod prompt;
 mod spawn;
+mod store;
 mod support;
 mod tmux;
 
@@ -19,4 +20,3 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(5));
     }
 }
-mod store;
