@@ -9,6 +9,7 @@ mod board;
 mod completions;
 mod config;
 mod demo;
+mod doctor;
 mod identity;
 mod inbox;
 mod launch;
@@ -148,6 +149,7 @@ const ENTRIES: &[Entry] = &[
         scripted_agent::ScriptedAgentArgs,
         scripted_agent::run
     ),
+    single!("doctor", "Check the data directory, and repair it", doctor::DoctorArgs, doctor::run),
     single!(
         "completions",
         "Print a completion script for a shell",
