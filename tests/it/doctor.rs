@@ -18,7 +18,6 @@ fn what_is_damaged_is_told_and_put_aside_but_never_deleted() {
     world.team(&["w"]);
     let good = world.task(&["Dig"]);
     world.put("tasks/t/task-bad.json", "{ half a docu");
-    world.put("tasks/t/.tmp-999999999-0badcafe", "left over");
 
     let told = world.run(&["--json", "doctor"]);
     let found = told.exits(1).json();
