@@ -346,6 +346,28 @@ fn ended_windows_are_kept_for_reading_until_they_are_replaced() {
 }
 
 #[test]
+fn a_server_without_sessions_has_no_windows() {
+    let server = Server::with_config("set -s exit-empty off\n");
+    server.ask(&["kill-session", "-t", "=mine"]);
+    assert_eq!(server.ask(&["list-sessions"]), "", "it runs on");
+    assert_eq!(server.agents("t"), [""; 0]);
+    server.tmux.close_dead(&team_name("t"), &agent_name("a"), &gone()).expect("nothing to close");
+    server.tmux.close(&gone()).expect("nothing to close");
+    assert!(!server.tmux.exists(&gone()));
+    assert!(server.tmux.exists(&server.open("t", "a", &["cat", "-"])));
+}
+
+/// A window of a server that never was.
+fn gone() -> Window {
+    Window {
+        window: "@0".into(),
+        pane: "%0".into(),
+        session: "clawteam-t".into(),
+        server: "1:1".into(),
+    }
+}
+
+#[test]
 fn what_cannot_be_started_is_refused() {
     let server = Server::new();
     assert!(matches!(server.try_open("t", "a", &[], false), Err(TerminalError::Failed { .. })));
