@@ -28,6 +28,7 @@ pub(super) fn waiting(_leader: u32, _tty: &Path) -> Waiting {
 }
 
 #[cfg(any(target_os = "linux", test))]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 mod linux {
     use std::fs;
     use std::path::{Path, PathBuf};
