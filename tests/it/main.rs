@@ -6,6 +6,7 @@ mod git;
 mod install;
 mod proc;
 mod prompt;
+mod python;
 mod readme;
 mod spawn;
 mod store;
