@@ -2,15 +2,20 @@
 
 mod cli;
 mod doctor;
+mod crew;
+mod demo;
 mod git;
 mod install;
+mod launch;
 mod proc;
 mod prompt;
 mod python;
 mod readme;
+mod scripted_agent;
 mod spawn;
 mod store;
 mod support;
+mod template;
 mod tmux;
 
 use std::time::{Duration, Instant};
