@@ -8,8 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::App;
-use super::team;
+use super::{App, log, team};
 use crate::core::name::NameError;
 use crate::core::{AgentName, Outcome, TeamName};
 use crate::domain::message::{Message, MessageType};
@@ -171,11 +170,13 @@ impl Taken {
     /// Removes the messages for good: whoever took them has shown them.
     pub fn settle(self, app: &App) -> Outcome<()> {
         let team = self.team;
-        let claims = self.entries.into_iter().map(|(claim, _)| {
-            let log = log_key(&team, &claim.name);
-            (claim, Some(log))
-        });
-        Ok(app.store.backend().settle(claims.collect())?)
+        let mut claims = Vec::with_capacity(self.entries.len());
+        for (claim, message) in self.entries {
+            let key = log_key(&team, &claim.name);
+            let log = if log::has_elsewhere(app, &key, &message)? { None } else { Some(key) };
+            claims.push((claim, log));
+        }
+        Ok(app.store.backend().settle(claims)?)
     }
 }
 

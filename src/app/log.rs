@@ -1,12 +1,41 @@
 //! The log of all messages of a team.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::App;
 use super::inbox;
 use crate::core::{Outcome, TeamName};
 use crate::domain::message::Message;
-use crate::store::{Dir, Queued};
+use crate::store::{Dir, Key, Queued, StoreError, encode};
+
+/// How many milliseconds Python's ClawTeam may take from sending a message to logging it, under
+/// a name that has nothing but the time in common with the message's.
+const LOGGED_WITHIN: u64 = 5000;
+
+fn millis_of(name: &str) -> Option<u64> {
+    name.strip_prefix("evt-")?.split('-').next()?.parse().ok()
+}
+
+/// Whether the message that should be logged as `key` is in the log under another name only.
+pub(super) fn has_elsewhere(app: &App, key: &Key, message: &Message) -> Result<bool, StoreError> {
+    let backend = app.store.backend();
+    let Some(sent) = millis_of(key.name()) else { return Ok(false) };
+    if backend.read(key)?.is_some() {
+        return Ok(false);
+    }
+    let log = key.dir();
+    let near = |name: &String| {
+        let logged = millis_of(name);
+        logged.is_some_and(|logged| logged >= sent && logged - sent <= LOGGED_WITHIN)
+    };
+    let names: Vec<String> = backend.list(&log)?.into_iter().filter(near).collect();
+    let same = |bytes: &[u8]| {
+        serde_json::from_slice::<Message>(bytes)
+            .is_ok_and(|found| found.without_nulls() == *message)
+    };
+    let found = backend.read_many(&log, &names);
+    Ok(found.iter().any(|(_, blob)| blob.as_ref().is_ok_and(|blob| same(&blob.bytes))))
+}
 
 /// Where a logged message can be read.
 enum Place {
@@ -35,6 +64,7 @@ pub fn newest(
         names.entry(name).or_insert(Place::Inbox(dir, entry));
     }
     let mut messages = Vec::new();
+    let mut seen = HashSet::new();
     for (name, place) in names.iter().rev() {
         if messages.len() >= limit {
             break;
@@ -47,8 +77,10 @@ pub fn newest(
         // What cannot be understood here cannot be understood in the inbox either, where it is
         // put aside and told.
         let Ok(message) = serde_json::from_slice::<Message>(&bytes) else { continue };
-        if sender.is_none_or(|sender| message.from == sender) {
-            messages.push(message.without_nulls());
+        let message = message.without_nulls();
+        // One that Python's ClawTeam sent is logged under another name while it waits.
+        if sender.is_none_or(|sender| message.from == sender) && seen.insert(encode(&message)) {
+            messages.push(message);
         }
     }
     Ok(messages)
