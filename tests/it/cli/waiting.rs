@@ -1,8 +1,15 @@
 //! Commands that wait: they hear at once and end at once.
 
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::process::Stdio;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 use serde_json::{Value, json};
 
 use crate::support::{Running, World, keys};
@@ -191,9 +198,11 @@ fn a_live_board_ends_with_its_team() {
     let world = World::new();
     for json in [true, false] {
         world.team(&[]);
-        let line = ["board", "live", "t", "-i", "0.2"];
-        let line = if json { [&line[..], &["--json"]].concat() } else { line.to_vec() };
-        let mut live = world.call(&line).start();
+        let mut words = vec!["board", "live", "t", "-i", "0.2"];
+        if json {
+            words.push("--json");
+        }
+        let mut live = world.call(&words).start();
         live.line();
         world.run(&["team", "cleanup", "t", "--force"]).exits(0);
         let ran = live.finish_within(SOON);
@@ -206,4 +215,47 @@ fn a_live_board_ends_with_its_team() {
         }
     }
     world.run(&["--json", "board", "live", "nope"]).refuses_with("team_not_found");
+}
+
+#[test]
+fn on_a_terminal_a_live_board_leaves_everything_as_it_was() {
+    let world = World::new();
+    world.team(&["w1"]);
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&ours).and_then(|()| unlockpt(&ours)).expect("a terminal");
+    let name = ptsname(&ours, Vec::new()).expect("a terminal");
+    let theirs = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(std::ffi::OsStr::from_bytes(name.as_bytes()))
+        .expect("a terminal");
+    let live =
+        world.call(&["board", "live", "t", "-i", "1000"]).stdout(Stdio::from(theirs)).start();
+    let size = Winsize { ws_row: 40, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&ours, size).expect("a terminal");
+    let (sender, shown) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut ours = std::fs::File::from(ours);
+        let mut part = [0; 4096];
+        while let Ok(read @ 1..) = ours.read(&mut part) {
+            if sender.send(String::from_utf8_lossy(&part[..read]).into_owned()).is_err() {
+                break;
+            }
+        }
+    });
+    let mut text = String::new();
+    let mut until = |end: &str| {
+        while !text.contains(end) {
+            text.push_str(&shown.recv_timeout(Duration::from_secs(30)).expect("it is shown"));
+        }
+        text.clone()
+    };
+    let begin = until("Ctrl-C to stop");
+    assert!(begin.starts_with("\x1b[?1049h") && begin.contains("Team: t"), "{begin:?}");
+    world.task(&["a new task"]);
+    until("a new task");
+    live.signal(Signal::INT);
+    let end = until("\x1b[?1049l");
+    assert!(end.contains("\x1b[?25h") && end.contains("\x1b[?7h"), "{end:?}");
+    live.finish_within(SOON).exits(0);
 }
