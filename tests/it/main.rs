@@ -1,6 +1,7 @@
 //! Behaviour of the built program.
 
 mod cli;
+mod concurrency;
 mod git;
 mod install;
 mod proc;
