@@ -6,7 +6,10 @@
 pub mod agents;
 pub mod board;
 pub mod cleanup;
+pub mod demo;
+pub mod doctor;
 pub mod inbox;
+pub mod launch;
 pub mod lifecycle;
 pub mod liveness;
 pub mod log;
@@ -18,6 +21,7 @@ pub mod spawn;
 mod start;
 pub mod task;
 pub mod team;
+pub mod template;
 pub mod wait;
 pub mod workspace;
 

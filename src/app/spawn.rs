@@ -214,7 +214,7 @@ fn backend(app: &App, request: &Request) -> Outcome<BackendKind> {
 }
 
 /// The directory that `--repo` names, or the present one, as an absolute path.
-fn directory(request: &Request) -> Outcome<PathBuf> {
+pub(super) fn directory(request: &Request) -> Outcome<PathBuf> {
     let named = request.repo.clone().unwrap_or_else(|| PathBuf::from("."));
     let gone = || SpawnError::NoDirectory(named.display().to_string());
     let real = named.canonicalize().map_err(|_| gone())?;
@@ -236,7 +236,7 @@ fn repository(app: &App, request: &Request, here: &Path) -> Outcome<Option<Repos
     }
 }
 
-fn check_program(app: &App, request: &Request, here: &Path) -> Outcome<String> {
+pub(super) fn check_program(app: &App, request: &Request, here: &Path) -> Outcome<String> {
     let program = request.command.first().filter(|p| !p.is_empty()).ok_or(SpawnError::NoCommand)?;
     let path = app.env.get("PATH").unwrap_or_default();
     let expanded = match (program.strip_prefix("~/"), app.env.home()) {
@@ -336,7 +336,7 @@ fn plan(
         })
     });
     let mut command = request.command.clone();
-    command[0] = program.to_owned();
+    program.clone_into(&mut command[0]);
     let cli = agent_cli::find(&command);
     let skip =
         request.skip_permissions.unwrap_or_else(|| is_true(&app.setting("skip_permissions")));

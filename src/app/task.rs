@@ -80,7 +80,7 @@ fn load(app: &App, team: &TeamName, id: &TaskId) -> Outcome<Doc<Task>> {
     Ok(doc)
 }
 
-fn put(team: &TeamName, task: &Task, revision: Option<Revision>) -> Outcome<Put> {
+pub(super) fn put(team: &TeamName, task: &Task, revision: Option<Revision>) -> Outcome<Put> {
     let key = Key::task(team, &TaskId::parse(task.id.clone())?);
     let expect = revision.map_or(Expect::Absent, Expect::Revision);
     Ok(Put::new(key, encode(&OnDisk::of(task)), expect))
@@ -172,17 +172,38 @@ pub fn ready(app: &App, team: &TeamName, caller: &str) -> Outcome<Vec<Task>> {
 }
 
 /// Claims a task for `caller`: this one, or the best that is ready. If none is, the tasks of
-/// agents that are known to have died are given back first: nobody else might do that.
+/// agents that are known to have died become anybody's: nobody else might see to that.
 pub fn claim(app: &App, team: &TeamName, id: Option<&TaskId>, caller: &str) -> Outcome<Task> {
     match claim_now(app, team, id, caller) {
         Err(failure) if id.is_none() && failure.inner().code() == "nothing_ready" => {
-            if release_of_dead(app, team)?.is_empty() {
+            if !disown_dead(app, team)? {
                 return Err(failure);
             }
             claim_now(app, team, None, caller)
         }
         claimed => claimed,
     }
+}
+
+/// Takes unfinished tasks from agents that are known to have died. Whether there were any.
+fn disown_dead(app: &App, team: &TeamName) -> Outcome<bool> {
+    release_of_dead(app, team)?;
+    let alive = super::liveness::all(app, team);
+    let is_dead = |agent: &str| alive.get(agent).copied().flatten() == Some(false);
+    let orphaned = |task: &Task| {
+        matches!(task.status, Status::Pending | Status::Blocked) && is_dead(&task.owner)
+    };
+    let mut locked = app.store.lock(&Scope::Tasks(team.clone()))?;
+    let mut puts = Vec::new();
+    for doc in documents(app, team)?.iter().filter(|doc| orphaned(&doc.value)) {
+        let mut task = doc.value.clone();
+        task.owner.clear();
+        task.updated_at = app.stamp();
+        puts.push(put(team, &task, Some(doc.revision))?);
+    }
+    let any = !puts.is_empty();
+    locked.commit(&Commit { puts, ..Commit::default() })?;
+    Ok(any)
 }
 
 /// Gives back the tasks in progress of agents that are known to have died.

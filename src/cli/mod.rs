@@ -8,15 +8,20 @@ mod args;
 mod board;
 mod completions;
 mod config;
+mod demo;
+mod doctor;
 mod identity;
 mod inbox;
+mod launch;
 mod lifecycle;
 mod main;
 mod plan;
+mod scripted_agent;
 mod setup;
 mod spawn;
 mod task;
 mod team;
+mod template;
 mod workspace;
 
 use std::process::ExitCode;
@@ -112,6 +117,8 @@ macro_rules! single {
 }
 
 const ENTRIES: &[Entry] = &[
+    single!("demo", "See a whole team at work, without any model", demo::DemoArgs, demo::run),
+    single!("launch", "Start a whole team from a template", launch::LaunchArgs, launch::run),
     single!("spawn", "Start an agent", spawn::SpawnArgs, spawn::run),
     group!("config", "Show and change the settings", config::ConfigCommand, config::run),
     group!("team", "Make teams and see who is in them", team::TeamCommand, team::run),
@@ -124,6 +131,12 @@ const ENTRIES: &[Entry] = &[
         lifecycle::LifecycleCommand,
         lifecycle::run
     ),
+    group!(
+        "template",
+        "See what kinds of team can be launched",
+        template::TemplateCommand,
+        template::run
+    ),
     group!("identity", "Show and set who you are", identity::IdentityCommand, identity::run),
     group!("board", "See a whole team at a glance", board::BoardCommand, board::run),
     group!(
@@ -132,6 +145,13 @@ const ENTRIES: &[Entry] = &[
         workspace::WorkspaceCommand,
         workspace::run
     ),
+    single!(
+        "scripted-agent",
+        "Be an agent without a model, for trying out templates",
+        scripted_agent::ScriptedAgentArgs,
+        scripted_agent::run
+    ),
+    single!("doctor", "Check the data directory, and repair it", doctor::DoctorArgs, doctor::run),
     single!(
         "completions",
         "Print a completion script for a shell",

@@ -150,9 +150,6 @@ pub(super) fn run(cx: &Cx, args: SpawnArgs) -> Outcome<ExitCode> {
         env: std::collections::BTreeMap::new(),
     };
     let spawned = spawn::spawn(&cx.app, &request)?;
-    if let Some(branch) = &spawned.branch {
-        crate::output::say(&format!("Workspace: {} (branch: {branch})", spawned.cwd));
-    }
     show(cx, &spawned)
 }
 
@@ -179,7 +176,16 @@ fn show(cx: &Cx, spawned: &Spawned) -> Outcome<ExitCode> {
     if let Some(prompt) = spawned.prompt {
         payload["prompt"] = serde_json::to_value(prompt).unwrap_or(Value::Null);
     }
-    cx.out.result(&payload, || format!("OK {}", spawned.message))?;
+    if let Some(branch) = &spawned.branch {
+        payload["workspace"] = spawned.cwd.clone().into();
+        payload["branch"] = branch.clone().into();
+    }
+    cx.out.result(&payload, || match &spawned.branch {
+        Some(branch) => {
+            format!("Workspace: {} (branch: {branch})\nOK {}", spawned.cwd, spawned.message)
+        }
+        None => format!("OK {}", spawned.message),
+    })?;
     match spawned.prompt {
         None | Some(Delivery::Delivered) => Ok(ExitCode::SUCCESS),
         Some(Delivery::NotReady) => {

@@ -39,3 +39,10 @@ pub const STOP_GRACE: Duration = Duration::from_secs(3);
 
 /// Respawns of a crashed agent before its breaker opens.
 pub const RESPAWNS_MAX: u32 = 2;
+
+/// Free space below which `doctor` warns; at a tenth of it something will fail soon.
+pub const DISK_FREE_BYTES_MIN: u64 = 200_000_000;
+
+/// How long a temporary file must lie there before `doctor` takes it for abandoned. No write takes
+/// this long.
+pub const STRAY_AGE_MIN: Duration = Duration::from_secs(60);

@@ -6,10 +6,12 @@ pub mod diagnose;
 pub mod id;
 pub mod limits;
 pub mod name;
+pub mod place;
 pub mod text;
 pub mod time;
 
 pub use diagnose::{Diagnose, Exit, Failure, Outcome};
 pub use id::TaskId;
 pub use name::{AgentName, Name, TeamName, UserName};
+pub use place::{Delivery, ProcessId, Window};
 pub use time::Stamp;

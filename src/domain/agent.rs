@@ -6,9 +6,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::Extra;
-use crate::core::Stamp;
-use crate::ports::ProcessId;
-use crate::ports::terminal::{Delivery, Window};
+use crate::core::{Delivery, ProcessId, Stamp, Window};
 
 /// How an agent runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -8,13 +8,16 @@ pub mod agent;
 pub mod agent_cli;
 pub mod board;
 pub mod cost;
+pub mod fence;
 pub mod identity;
 pub mod lax;
 pub mod message;
+pub mod profile;
 pub mod prompt;
 pub mod settings;
 pub mod task;
 pub mod team;
+pub mod template;
 pub mod workspace;
 
 /// Fields of a document that this version does not know. They survive every rewrite.

@@ -5,6 +5,7 @@
 //! other object formats or reference stores), the program is asked and its word stands.
 
 mod cli;
+mod history;
 mod merge;
 mod read;
 mod salvage;
@@ -14,7 +15,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::ports::Git;
-use crate::ports::git::{GitError, MergeOutcome, Repository, Salvage, WorktreeStatus};
+use crate::ports::git::{CommitInfo, GitError, MergeOutcome, Repository, Salvage, WorktreeStatus};
 
 /// Git as it is installed on this machine.
 #[derive(Debug, Clone, Default)]
@@ -105,5 +106,13 @@ impl Git for GitProgram {
         message: &str,
     ) -> Result<MergeOutcome, GitError> {
         self.merge_branch(root, branch, target, message)
+    }
+
+    fn init(&self, directory: &Path, branch: &str, identity: (&str, &str)) -> Result<(), GitError> {
+        self.make_repository(directory, branch, identity)
+    }
+
+    fn history(&self, root: &Path) -> Result<Vec<CommitInfo>, GitError> {
+        self.read_history(root)
     }
 }

@@ -157,6 +157,19 @@ pub struct Salvage {
     pub uncommitted_files: Vec<String>,
 }
 
+/// A commit in a few words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitInfo {
+    /// Its hash.
+    pub id: String,
+    /// Who wrote it.
+    pub author: String,
+    /// Whether it joins several lines of work.
+    pub is_merge: bool,
+    /// The first line of its message.
+    pub subject: String,
+}
+
 /// How a merge ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MergeOutcome {
@@ -246,4 +259,11 @@ pub trait Git: Send + Sync {
         target: &str,
         message: &str,
     ) -> Result<MergeOutcome, GitError>;
+
+    /// Makes a repository of `directory`, which must exist, on the unborn branch `branch`.
+    /// Commits in it are signed with `identity`, a name and a mail address.
+    fn init(&self, directory: &Path, branch: &str, identity: (&str, &str)) -> Result<(), GitError>;
+
+    /// The commits on all local branches, parents before children.
+    fn history(&self, root: &Path) -> Result<Vec<CommitInfo>, GitError>;
 }

@@ -5,17 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-/// A process: its number and when it started, so that a recycled number is not mistaken for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProcessId {
-    /// The process number.
-    pub pid: u32,
-    /// When it started, in an unit that only the system that made it understands (Linux: clock
-    /// ticks since boot; macOS: seconds since the epoch). Equal means the same process.
-    pub start: u64,
-}
+pub use crate::core::ProcessId;
 
 /// How a program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

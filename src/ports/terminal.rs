@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::core::{AgentName, Diagnose, TeamName};
+pub use crate::core::{Delivery, Window};
 
 /// Why a terminal operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -57,20 +56,6 @@ impl Diagnose for TerminalError {
     }
 }
 
-/// A window of one tmux server, as recorded when it was made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Window {
-    /// The window's id on its server, `@N`.
-    pub window: String,
-    /// The id of the agent's pane, `%N`.
-    pub pane: String,
-    /// The session that it was made in.
-    pub session: String,
-    /// The server: process number and start time of the tmux server (`#{pid}`, `#{start_time}`),
-    /// so that an id of an earlier server is never used on a later one.
-    pub server: String,
-}
-
 /// What to start in a new window.
 #[derive(Debug, Clone)]
 pub struct WindowPlan<'a> {
@@ -84,18 +69,6 @@ pub struct WindowPlan<'a> {
     pub cwd: PathBuf,
     /// Whether the window stays, showing the last screen, after the program has ended.
     pub keep_after_exit: bool,
-}
-
-/// What happened to a text that was pasted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Delivery {
-    /// The program took the text and the submit key from its terminal.
-    Delivered,
-    /// The program was not ready to read within the time allowed; nothing was typed.
-    NotReady,
-    /// The text was typed, but the program did not take it within the time allowed.
-    NotTaken,
 }
 
 /// Windows of a terminal multiplexer.

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,20 +35,19 @@ pub(super) fn to_the_end(
 ) -> io::Result<Ended> {
     // Before the start, so that no end goes unnoticed.
     let mut signals = Signals::new([SIGCHLD, SIGTERM, SIGHUP, SIGINT])?;
-    let child = command(argv)?.current_dir(cwd).process_group(0).spawn()?;
-    let pid = Pid::from_child(&child);
+    let agent = command(argv)?.current_dir(cwd).process_group(0).spawn()?;
+    let pid = Pid::from_child(&agent);
     give_terminal(pid);
-    started(child.id());
-    let mut stopper: Option<thread::JoinHandle<()>> = None;
+    started(agent.id());
+    let mut ending: Option<thread::JoinHandle<()>> = None;
     loop {
         match look(pid)? {
             Look::Ended(exit_code) => {
                 // Whoever asked us to end wants the whole group gone, not only its leader.
-                let stopped = stopper.is_some();
-                if let Some(stopper) = stopper {
-                    let _ = stopper.join();
+                let stopped = ending.is_some();
+                if let Some(ending) = ending {
+                    let _ = ending.join();
                 }
-                forget(child);
                 return Ok(Ended { exit_code, stopped });
             }
             Look::Stopped => {
@@ -59,16 +58,11 @@ pub(super) fn to_the_end(
             Look::Runs => {}
         }
         for signal in signals.wait() {
-            if signal != SIGCHLD && stopper.is_none() {
-                stopper = Some(thread::spawn(move || group::end(pid, grace)));
+            if signal != SIGCHLD && ending.is_none() {
+                ending = Some(thread::spawn(move || group::end(pid, grace)));
             }
         }
     }
-}
-
-/// The child was collected by `waitpid`; its handle must not wait for the number again.
-fn forget(child: Child) {
-    drop(child);
 }
 
 enum Look {

@@ -121,7 +121,8 @@ pub struct Patience<'a> {
 
 /// The right to change the documents of a scope.
 pub trait Guard: Send {
-    /// Makes `commit` happen, or nothing of it. Acknowledged means durable.
+    /// Makes `commit` happen, or nothing of it. Acknowledged means durable. With
+    /// [`StoreError::Unfinished`] it has happened, but not to the end.
     fn commit(&mut self, commit: &Commit) -> Result<(), StoreError>;
 }
 
@@ -186,7 +187,8 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// Writes one document that nobody else can know of yet. Needs no lock.
     fn create(&self, put: &Put) -> Result<(), StoreError>;
 
-    /// Appends one line to a document that is a list of lines.
+    /// Appends one line to a document that is a list of lines. A line that could not be written
+    /// to its end stays as it is, and readers pass it over; the next one begins anew.
     fn append(&self, key: &Key, line: &[u8]) -> Result<(), StoreError>;
 
     /// A number greater than every one that was given out under `key` before, and close to
@@ -203,6 +205,7 @@ pub trait Backend: Send + Sync + fmt::Debug {
     fn claim(&self, dir: &Dir, entry: &Queued) -> Result<Option<Claim>, StoreError>;
 
     /// Removes claimed entries for good, after filing each under its `log` key if it is not there.
+    /// If it fails, each entry by itself is either settled or given back.
     fn settle(&self, claims: Vec<(Claim, Option<Key>)>) -> Result<(), StoreError>;
 
     /// Moves a claimed entry out of its queue to `dir`, where people look for what could not be

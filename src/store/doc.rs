@@ -22,6 +22,9 @@ pub struct Doc<T> {
     pub revision: Revision,
 }
 
+/// Below this many documents a second thread costs more than it saves.
+const PARALLEL_FROM: usize = 256;
+
 /// Documents of a collection, and those of them that could not be understood.
 #[derive(Debug)]
 pub struct Listing<T> {
@@ -138,8 +141,30 @@ impl Store {
         let mut names = self.backend.list(dir)?;
         names.retain(|name| wanted(name));
         names.sort_unstable();
+        if names.len() < PARALLEL_FROM {
+            return Ok(self.read_all(dir, &names));
+        }
+        let workers = std::thread::available_parallelism().map_or(2, usize::from).min(8);
+        let share = names.len().div_ceil(workers);
+        let parts: Vec<Listing<T>> = std::thread::scope(|scope| {
+            let parts: Vec<_> = names
+                .chunks(share)
+                .map(|part| scope.spawn(move || self.read_all(dir, part)))
+                .collect();
+            let joined = parts.into_iter().map(|part| part.join());
+            joined.map(|part| part.expect("a reading thread does not panic")).collect()
+        });
         let mut listing = Listing { docs: Vec::with_capacity(names.len()), bad: Vec::new() };
-        for (name, blob) in self.backend.read_many(dir, &names) {
+        for part in parts {
+            listing.docs.extend(part.docs);
+            listing.bad.extend(part.bad);
+        }
+        Ok(listing)
+    }
+
+    fn read_all<T: DeserializeOwned>(&self, dir: &Dir, names: &[String]) -> Listing<T> {
+        let mut listing = Listing { docs: Vec::with_capacity(names.len()), bad: Vec::new() };
+        for (name, blob) in self.backend.read_many(dir, names) {
             let decoded = blob.and_then(|blob| {
                 let value = self.decode(&dir.entry(&name), &blob.bytes)?;
                 Ok(Doc { value, revision: blob.revision })
@@ -149,7 +174,7 @@ impl Store {
                 Err(error) => listing.bad.push(error),
             }
         }
-        Ok(listing)
+        listing
     }
 
     /// The last lines of a document that is a list of lines, blank ones left out.
@@ -189,6 +214,11 @@ impl Store {
             }
             // Whoever may only read cannot finish what others left; the documents still stand.
             Err(StoreError::Io { .. }) => Ok(read()),
+            // Nor is an unfinished commit that nobody can read a reason to show nothing.
+            Err(error @ (StoreError::Unreadable { .. } | StoreError::NewerFormat { .. })) => {
+                self.notify(&Notice::PassedOver { reason: error.to_string() });
+                Ok(read())
+            }
             Err(error) => Err(error),
         }
     }

@@ -79,10 +79,11 @@ pub enum StoreError {
         /// The format that it names.
         schema: String,
     },
-    /// The commit is recorded but could not be carried out to the end.
-    #[error("the change is recorded but not finished (journal {})", path.display())]
+    /// The commit has happened but could not be carried out to the end: part of it waits in the
+    /// journal for the next who locks its scope, or it may not be durable yet.
+    #[error("the change is made but not finished ({})", path.display())]
     Unfinished {
-        /// The journal that holds it.
+        /// The journal that holds it, or the document.
         path: PathBuf,
         /// What failed.
         #[source]
@@ -103,6 +104,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The same failure, after the point at which "nothing was changed" was true.
+    pub(super) fn after_commit(self, path: impl Into<PathBuf>) -> Self {
+        match self {
+            Self::Unfinished { .. } => self,
+            source => Self::Unfinished { path: path.into(), source: source.into() },
+        }
+    }
+
     /// An `io::Error` with what was tried and where.
     pub(super) fn io(action: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
         Self::Io { action, path: path.into(), source }

@@ -88,6 +88,11 @@ impl Dir {
         Self(format!("harness/{team}"))
     }
 
+    /// The user's team templates, in the data directory of the user's home.
+    pub fn templates() -> Self {
+        Self("templates".into())
+    }
+
     /// A collection below this one. `name` must be one path component, as a listing gives it.
     #[must_use]
     pub fn child(&self, name: &str) -> Self {
@@ -110,6 +115,11 @@ impl Key {
     /// The settings, in the data directory of the user's home.
     pub fn settings() -> Self {
         Self("config.json".into())
+    }
+
+    /// A team template of the user, in the data directory of the user's home.
+    pub fn template(name: &Name) -> Self {
+        Dir::templates().entry(&format!("{name}.toml"))
     }
 
     /// Name, members and budget of a team. A team exists if and only if this document does.
@@ -250,6 +260,41 @@ impl Scope {
         }
     }
 
+    /// The scope whose journal has the file name `name`.
+    pub(super) fn of_journal(name: &str) -> Option<Self> {
+        let stem = name.strip_suffix(".json")?;
+        if stem == "settings" {
+            return Some(Self::Settings);
+        }
+        let (kind, name) = stem.split_once('-')?;
+        let team = || TeamName::parse(name).ok();
+        match kind {
+            "team" => team().map(Self::Team),
+            "tasks" => team().map(Self::Tasks),
+            "mail" => team().map(Self::Mail),
+            "spawn" => team().map(Self::SpawnRegistry),
+            "health" => team().map(Self::AgentHealth),
+            "workspaces" => team().map(Self::Workspaces),
+            "repo" => Name::parse(name).ok().map(Self::Repository),
+            _ => None,
+        }
+    }
+
+    /// The scope under whose lock a document is changed, if there is a fixed one.
+    pub(super) fn of_document(key: &Key) -> Option<Self> {
+        let parts: Vec<&str> = key.as_str().split('/').collect();
+        let team = |name: &str| TeamName::parse(name).ok();
+        match parts[..] {
+            ["config.json"] => Some(Self::Settings),
+            ["teams", name, "config.json"] => team(name).map(Self::Team),
+            ["teams", name, "spawn_registry.json"] => team(name).map(Self::SpawnRegistry),
+            ["teams", name, "agent_health.json"] => team(name).map(Self::AgentHealth),
+            ["tasks", name, _] => team(name).map(Self::Tasks),
+            ["workspaces", name, _] => team(name).map(Self::Workspaces),
+            _ => None,
+        }
+    }
+
     /// The journal of a commit under way in this scope.
     pub fn journal_file(&self) -> Key {
         let name = match self {
@@ -278,5 +323,29 @@ impl fmt::Display for Scope {
             Self::Workspaces(team) => write!(f, "the workspaces of team '{team}'"),
             Self::Repository(_) => write!(f, "the repository"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_tells_its_scope() {
+        let team = || TeamName::parse("a-b.c").expect("a name");
+        let scopes = [
+            Scope::Settings,
+            Scope::Team(team()),
+            Scope::Tasks(team()),
+            Scope::Mail(team()),
+            Scope::SpawnRegistry(team()),
+            Scope::AgentHealth(team()),
+            Scope::Workspaces(team()),
+            Scope::Repository(Name::parse("0123abcd").expect("a name")),
+        ];
+        for scope in scopes {
+            assert_eq!(Scope::of_journal(scope.journal_file().name()), Some(scope));
+        }
+        assert_eq!(Scope::of_journal("else-x.json"), None);
     }
 }

@@ -77,6 +77,16 @@ impl State {
         }
     }
 
+    /// `name` or, if that is taken in `dir`, one like it that is not.
+    fn fresh(&self, dir: &Dir, name: &str) -> String {
+        let (stem, suffix) = name.rsplit_once('.').unwrap_or((name, ""));
+        let numbered = (1..).map(|number| format!("{stem}-{number}.{suffix}"));
+        std::iter::once(name.to_owned())
+            .chain(numbered)
+            .find(|name| !self.documents.contains_key(&dir.entry(name)))
+            .expect("numbers do not end")
+    }
+
     fn shuffled(&mut self, mut names: Vec<String>) -> Vec<String> {
         if !names.is_empty() {
             self.shuffle += 1;
@@ -237,6 +247,7 @@ impl Backend for MemBackend {
     ) -> Result<Box<dyn Guard + 'a>, StoreError> {
         let lock = scope.lock_file();
         let began = Instant::now();
+        let mut told = false;
         let mut state = self.state();
         loop {
             let free = match (state.locks.get_mut(&lock), mode) {
@@ -265,6 +276,13 @@ impl Backend for MemBackend {
                     waited: began.elapsed(),
                     path: self.path_of(&lock),
                 });
+            }
+            if !told {
+                told = true;
+                drop(state);
+                (patience.notice)(&Holder::default());
+                state = self.state();
+                continue;
             }
             let waited = self.shared.changed.wait_timeout(state, left);
             state = waited.expect("no thread panics while it changes documents").0;
@@ -350,9 +368,10 @@ impl Backend for MemBackend {
     }
 
     fn put_aside(&self, claim: Claim, dir: &Dir, note: &[u8]) -> Result<String, StoreError> {
-        let name = format!("{}.json", claim.name);
+        let name;
         {
             let mut state = self.state();
+            name = state.fresh(dir, &format!("{}.json", claim.name));
             let key = entry_key(&claim.dir, &claim.name);
             let bytes = claim.bytes.clone();
             state.documents.remove(&key);
@@ -361,15 +380,21 @@ impl Backend for MemBackend {
             let meta = dir.entry(&format!("{name}.meta.json"));
             state.put(&Put::new(meta, note.to_vec(), Expect::Any));
         }
+        self.shared.changed.notify_all();
         Ok(name)
     }
 
     fn set_aside(&self, key: &Key) -> Result<String, StoreError> {
         let mut state = self.state();
-        let to = Dir::top().child("quarantine").entry(&key.as_str().replace('/', "__"));
-        if let Some(blob) = state.documents.remove(key) {
-            state.documents.insert(to.clone(), blob);
-        }
+        let Some(blob) = state.documents.remove(key) else {
+            let error = std::io::ErrorKind::NotFound.into();
+            return Err(StoreError::io("put aside", self.path_of(key), error));
+        };
+        let dir = Dir::top().child("quarantine");
+        let to = dir.entry(&state.fresh(&dir, &key.as_str().replace('/', "__")));
+        state.documents.insert(to.clone(), blob);
+        state.writes += 1;
+        self.shared.changed.notify_all();
         Ok(to.to_string())
     }
 
@@ -386,7 +411,9 @@ impl Backend for MemBackend {
                 state.documents.insert(to, blob);
             }
         }
-        state.dirs.retain(|known| !dirs.iter().any(|dir| known.as_str().starts_with(dir.as_str())));
+        let below = |known: &Dir, dir: &Dir| known.as_str().starts_with(&format!("{dir}/"));
+        state.dirs.retain(|known| !dirs.iter().any(|dir| below(known, dir)));
+        state.taken.retain(|key, _| !moving.contains(key));
         state.writes += 1;
         self.shared.changed.notify_all();
         Ok(moving.len())

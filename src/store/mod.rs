@@ -4,6 +4,7 @@
 //! outside this module opens a file of the data directory.
 
 mod backend;
+pub mod check;
 mod doc;
 mod error;
 mod fs;

@@ -2,10 +2,14 @@
 
 mod cli;
 mod concurrency;
+mod doctor;
 mod git;
 mod install;
 mod proc;
 mod prompt;
+mod readme;
+mod spawn;
+mod store;
 mod support;
 mod tmux;
 
@@ -19,4 +23,3 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(5));
     }
 }
-mod store;

@@ -185,30 +185,16 @@ impl Task {
 pub struct OnDisk<'t> {
     #[serde(flatten)]
     task: &'t Task,
-    /// Written as `null` if the task has no key; left out if the task has written its own.
-    #[serde(rename = "idempotencyKey", skip_serializing_if = "HasKey::is_true")]
-    has_key: HasKey,
-}
-
-#[derive(Debug)]
-struct HasKey(bool);
-
-impl HasKey {
-    fn is_true(&self) -> bool {
-        self.0
-    }
-}
-
-impl Serialize for HasKey {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_none()
-    }
+    /// Written as `null` while the task has no key; otherwise the task itself writes it.
+    #[serde(rename = "idempotencyKey", skip_serializing_if = "Option::is_none")]
+    no_key: Option<Value>,
 }
 
 impl<'t> OnDisk<'t> {
     /// The file's view of `task`.
     pub fn of(task: &'t Task) -> Self {
-        Self { task, has_key: HasKey(task.idempotency_key.is_some()) }
+        let no_key = task.idempotency_key.is_none().then_some(Value::Null);
+        Self { task, no_key }
     }
 }
 

@@ -46,6 +46,29 @@ pub(super) struct Journal {
     records: Vec<Line>,
 }
 
+/// Whether a journal can be carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::store) enum JournalState {
+    /// It can.
+    Whole,
+    /// A later version of clawteam can.
+    Newer(String),
+    /// Nobody can; why.
+    Unreadable(String),
+}
+
+impl JournalState {
+    /// The state of the journal that holds `bytes`; `path` is where it lies.
+    pub(in crate::store) fn of(bytes: &[u8], path: &Path) -> Self {
+        match Journal::decode(bytes, path) {
+            Ok(_) => Self::Whole,
+            Err(StoreError::NewerFormat { schema, .. }) => Self::Newer(schema),
+            Err(StoreError::Unreadable { reason, .. }) => Self::Unreadable(reason),
+            Err(error) => Self::Unreadable(error.to_string()),
+        }
+    }
+}
+
 impl Record {
     /// A document to be written. `path` is for the message if it is not text.
     pub(super) fn put(

@@ -5,11 +5,12 @@
 //! A lock excludes processes that take it too: clawteam's own and Python ClawTeam's. A file system
 //! that has no such locks (some network mounts) is refused rather than used without.
 
+use std::cell::Cell;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Instant;
 
@@ -40,6 +41,25 @@ pub(super) fn try_acquire(file: &File, mode: Mode) -> io::Result<bool> {
     }
 }
 
+/// How often a lock that only lookers hold is tried again.
+const LOOKERS_MAX: usize = 1000;
+
+/// Takes the lock if nobody holds it alone. Somebody who only looks whether it is locked holds it
+/// for a moment, together with others, and is not taken for a holder.
+pub(super) fn try_claim(file: &File, mode: Mode) -> io::Result<bool> {
+    for _ in 0..LOOKERS_MAX {
+        if try_acquire(file, mode)? {
+            return Ok(true);
+        }
+        if mode == Mode::Shared || !try_acquire(file, Mode::Shared)? {
+            return Ok(false);
+        }
+        fs2::FileExt::unlock(file)?;
+        thread::yield_now();
+    }
+    Ok(false)
+}
+
 /// Locks the file at `path`, which is made if it is missing and never removed.
 pub(super) fn acquire(
     path: &Path,
@@ -47,11 +67,21 @@ pub(super) fn acquire(
     mode: Mode,
     patience: &Patience<'_>,
 ) -> Result<File, StoreError> {
+    let began = Instant::now();
+    let told = Cell::new(false);
+    let notice = |holder: &Holder| {
+        if !told.replace(true) {
+            (patience.notice)(holder);
+        }
+    };
     loop {
         let file = open(path, mode)?;
         let file = match try_acquire(&file, mode) {
             Ok(true) => file,
-            Ok(false) => wait(file, path, what, mode, patience)?,
+            Ok(false) => {
+                let patience = Patience { limit: patience.limit, notice: &notice };
+                wait(file, path, what, mode, began, &patience)?
+            }
             Err(error) => return Err(unsupported(path, error)),
         };
         // Python's clean-up removes lock files: a lock on a file without a name guards nothing.
@@ -92,9 +122,10 @@ fn wait(
     path: &Path,
     what: &str,
     mode: Mode,
+    began: Instant,
     patience: &Patience<'_>,
 ) -> Result<File, StoreError> {
-    let began = Instant::now();
+    let left = || patience.limit.saturating_sub(began.elapsed());
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let result = match mode {
@@ -103,11 +134,10 @@ fn wait(
         };
         let _ = sender.send(result.map(|()| file));
     });
-    let first = limits::LOCK_NOTICE_AFTER.min(patience.limit);
-    let mut answer = receiver.recv_timeout(first);
-    if answer.is_err() && patience.limit > first {
+    let mut answer = receiver.recv_timeout(limits::LOCK_NOTICE_AFTER.min(left()));
+    if matches!(answer, Err(RecvTimeoutError::Timeout)) && !left().is_zero() {
         (patience.notice)(&holder(path));
-        answer = receiver.recv_timeout(patience.limit.saturating_sub(began.elapsed()));
+        answer = receiver.recv_timeout(left());
     }
     match answer {
         Ok(Ok(file)) => Ok(file),
@@ -143,40 +173,40 @@ pub(super) fn holder(path: &Path) -> Holder {
         let _ = file.read_to_string(&mut text);
     }
     let note: Option<Note> = serde_json::from_str(&text).ok();
-    match kernel_holder(path) {
-        Some(pid) => match note {
-            Some(note) if note.pid == pid => Holder {
-                pid: Some(pid),
-                command: Some(note.command),
-                since: Some(note.since.to_string()),
-            },
-            // Somebody who writes no notes: Python's ClawTeam, flock(1).
-            _ => Holder { pid: Some(pid), command: command_of(pid), since: None },
-        },
-        None => note.map_or_else(Holder::default, |note| Holder {
-            pid: Some(note.pid),
-            command: Some(note.command),
-            since: Some(note.since.to_string()),
-        }),
+    let noted = note.map(|note| Holder {
+        pid: Some(note.pid),
+        command: Some(note.command),
+        since: Some(note.since.to_string()),
+    });
+    let pids = kernel_holders(path);
+    match (noted, pids.first()) {
+        (Some(noted), Some(_)) if noted.pid.is_some_and(|pid| pids.contains(&pid)) => noted,
+        // Somebody who writes no notes: Python's ClawTeam, flock(1), a reader.
+        (_, Some(pid)) => Holder { pid: Some(*pid), command: command_of(*pid), since: None },
+        (noted, None) => noted.unwrap_or_default(),
     }
 }
 
-/// The process that holds a lock on the file, as Linux lists it in `/proc/locks` (proc(5)).
+/// The processes that hold a lock on the file, as Linux lists them in `/proc/locks` (proc(5)).
 #[cfg(target_os = "linux")]
-pub(super) fn kernel_holder(path: &Path) -> Option<u32> {
-    let inode = fs::metadata(path).ok()?.ino().to_string();
-    let table = fs::read_to_string("/proc/locks").ok()?;
-    table.lines().find_map(|line| {
+fn kernel_holders(path: &Path) -> Vec<u32> {
+    let Ok(file) = fs::metadata(path) else { return Vec::new() };
+    let inode = file.ino().to_string();
+    let table = fs::read_to_string("/proc/locks").unwrap_or_default();
+    let holder = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        // `1: FLOCK ADVISORY WRITE 4242 08:01:131 0 EOF`; waiters have `->` in second place.
+        // `1: FLOCK ADVISORY WRITE 4242 08:01:131 0 EOF`; waiters have `->` in second place. A
+        // process of another container has the number 0.
         let [_, "FLOCK", _, _, pid, file, ..] = fields[..] else { return None };
-        (file.rsplit(':').next() == Some(inode.as_str())).then(|| pid.parse().ok()).flatten()
-    })
+        let same = file.rsplit(':').next() == Some(inode.as_str());
+        pid.parse().ok().filter(|pid| same && *pid != 0)
+    };
+    table.lines().filter_map(holder).collect()
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn kernel_holder(_path: &Path) -> Option<u32> {
-    None
+fn kernel_holders(_path: &Path) -> Vec<u32> {
+    Vec::new()
 }
 
 fn command_of(pid: u32) -> Option<String> {

@@ -21,6 +21,7 @@ use super::backend::{
 };
 use super::error::{Holder, StoreError};
 use super::key::{Dir, Key, Scope};
+pub(in crate::store) use journal::JournalState;
 use vfs::{Hold, RealVfs, Vfs};
 
 /// Files below a data directory.
@@ -32,11 +33,10 @@ pub struct FsBackend {
     sync: bool,
     /// Directories found to lie below the root, symbolic links resolved.
     inside: Mutex<HashSet<PathBuf>>,
+    /// Directories known to be there after a loss of power.
+    durable: Mutex<HashSet<PathBuf>>,
     suffix: AtomicU64,
 }
-
-/// Below this many files a second thread costs more than it saves.
-const PARALLEL_FROM: usize = 256;
 
 /// The state of a document that holds `bytes`.
 fn revision_of(bytes: &[u8]) -> Revision {
@@ -53,13 +53,24 @@ impl FsBackend {
     /// The same on another file system.
     pub fn on(root: impl Into<PathBuf>, vfs: Arc<dyn Vfs>, sync: bool) -> Self {
         let seed = uuid::Uuid::new_v4().as_u64_pair().0;
+        let root = root.into();
         Self {
-            root: root.into(),
+            // What stands above a relative path cannot be named.
+            root: std::path::absolute(&root).unwrap_or(root),
             vfs,
             sync,
             inside: Mutex::new(HashSet::new()),
+            durable: Mutex::new(HashSet::new()),
             suffix: AtomicU64::new(seed),
         }
+    }
+
+    pub(in crate::store) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(in crate::store) fn vfs(&self) -> &dyn Vfs {
+        &*self.vfs
     }
 
     /// Eight hexadecimal digits that this process did not use before.
@@ -73,7 +84,7 @@ impl FsBackend {
     }
 
     /// The path of a collection, after checking that no symbolic link leads out of the root.
-    fn dir_path(&self, dir: &Dir) -> Result<PathBuf, StoreError> {
+    pub(in crate::store) fn dir_path(&self, dir: &Dir) -> Result<PathBuf, StoreError> {
         let path = if dir.as_str().is_empty() {
             return Ok(self.root.clone());
         } else {
@@ -83,21 +94,32 @@ impl FsBackend {
         if inside.contains(&path) {
             return Ok(path);
         }
-        match self.vfs.canonicalize(&path) {
-            Ok(real) => {
-                let root = self
-                    .vfs
-                    .canonicalize(&self.root)
-                    .map_err(|error| StoreError::io("open", &self.root, error))?;
-                if !real.starts_with(&root) {
-                    return Err(StoreError::Escapes { path });
-                }
-                inside.insert(path.clone());
-                Ok(path)
-            }
-            Err(error) if is_absent(&error) => Ok(path),
-            Err(error) => Err(StoreError::io("open", path, error)),
+        let there = self.check_inside(&path)?;
+        if there {
+            inside.insert(path.clone());
         }
+        Ok(path)
+    }
+
+    /// Checks that `path`, or what there is of it, lies below the root once symbolic links are
+    /// followed. Whether all of it is there.
+    fn check_inside(&self, path: &Path) -> Result<bool, StoreError> {
+        for part in path.ancestors().take_while(|part| part.starts_with(&self.root)) {
+            match self.vfs.canonicalize(part) {
+                Ok(real) => {
+                    let root = self.vfs.canonicalize(&self.root);
+                    let root = root.map_err(|error| StoreError::io("open", &self.root, error))?;
+                    return if real.starts_with(&root) {
+                        Ok(part == path)
+                    } else {
+                        Err(StoreError::Escapes { path: path.into() })
+                    };
+                }
+                Err(error) if is_absent(&error) => {}
+                Err(error) => return Err(StoreError::io("open", part, error)),
+            }
+        }
+        Ok(false)
     }
 
     fn read_file(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
@@ -120,18 +142,46 @@ impl FsBackend {
         }
     }
 
-    /// Makes a directory and those above it, durably.
-    fn create_dirs(&self, dir: &Path) -> Result<(), StoreError> {
-        if self.vfs.exists(dir) {
+    /// Makes a directory and those above it, durably, if they are not there.
+    ///
+    /// One that is there may have been made by a process that was killed before it synced the
+    /// directory above. Whoever puts the first thing into a directory has made sure of that; so
+    /// what holds something is durable itself, and what is empty is synced once more.
+    fn ensure_dir(&self, dir: &Path) -> Result<(), StoreError> {
+        let mut durable = self.durable.lock().expect("no thread panics while it makes a directory");
+        self.ensure_dir_in(dir, &mut durable)
+    }
+
+    fn ensure_dir_in(&self, dir: &Path, known: &mut HashSet<PathBuf>) -> Result<(), StoreError> {
+        if known.contains(dir) {
             return Ok(());
         }
         let parent = dir.parent().unwrap_or(Path::new("/"));
-        self.create_dirs(parent)?;
-        match self.vfs.create_dir(dir) {
-            Ok(()) => self.sync_dir(parent),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(StoreError::io("create", dir, error)),
+        match self.vfs.is_empty(dir) {
+            Ok(true) => self.sync_dir(parent)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.ensure_dir_in(parent, known)?;
+                match self.vfs.create_dir(dir) {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                        return Err(StoreError::io("create", dir, error));
+                    }
+                    _ => self.sync_dir(parent)?,
+                }
+            }
+            Ok(false) => {}
+            // Who may write here but not list can do no better.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(StoreError::io("list", dir, error)),
         }
+        known.insert(dir.to_owned());
+        Ok(())
+    }
+
+    /// The same for the directory of a file that could not be made because it is gone.
+    fn make_dir_again(&self, dir: &Path) -> Result<(), StoreError> {
+        let mut durable = self.durable.lock().expect("no thread panics while it makes a directory");
+        durable.retain(|known| !dir.starts_with(known));
+        self.ensure_dir_in(dir, &mut durable)
     }
 
     fn sync_dir(&self, dir: &Path) -> Result<(), StoreError> {
@@ -151,6 +201,11 @@ impl FsBackend {
         self.sync_dir(path.parent().unwrap_or(&self.root))
     }
 
+    /// Makes a change to the entry `path` durable that everybody can see already.
+    fn confirm(&self, path: &Path) -> Result<(), StoreError> {
+        self.sync_parent(path).map_err(|error| error.after_commit(path))
+    }
+
     fn unlink_if_there(&self, path: &Path) -> Result<(), StoreError> {
         match self.vfs.unlink(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -160,14 +215,15 @@ impl FsBackend {
         }
     }
 
-    fn acquire(
+    /// Locks a scope, but does not look at its journal.
+    pub(in crate::store) fn acquire(
         &self,
         scope: &Scope,
         mode: Mode,
         patience: &Patience<'_>,
     ) -> Result<Hold, StoreError> {
         let path = self.path(&scope.lock_file())?;
-        self.create_dirs(path.parent().unwrap_or(&self.root))?;
+        self.ensure_dir(path.parent().unwrap_or(&self.root))?;
         self.vfs.lock(&path, &scope.to_string(), mode, patience)
     }
 
@@ -195,13 +251,22 @@ struct FsGuard<'b> {
     backend: &'b FsBackend,
     scope: Scope,
     mode: Mode,
+    /// Whether the commit before this one may have left a journal.
+    unfinished: bool,
     _hold: Hold,
 }
 
 impl Guard for FsGuard<'_> {
     fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
         debug_assert!(self.mode == Mode::Exclusive, "a shared lock changes nothing");
-        self.backend.commit_locked(&self.scope, commit)
+        if self.unfinished {
+            // A second journal would take the place of the first, and half of that commit be lost.
+            self.backend.recover(&self.scope)?;
+            self.unfinished = false;
+        }
+        let outcome = self.backend.commit_locked(&self.scope, commit);
+        self.unfinished = matches!(outcome, Err(StoreError::Unfinished { .. }));
+        outcome
     }
 }
 
@@ -228,30 +293,25 @@ impl Backend for FsBackend {
     }
 
     fn read_many(&self, dir: &Dir, names: &[String]) -> Vec<(String, Result<Blob, StoreError>)> {
-        let read = |name: &String| match self.read(&dir.entry(name)) {
-            Ok(Some(blob)) => Some((name.clone(), Ok(blob))),
-            Ok(None) => None,
-            Err(error) => Some((name.clone(), Err(error))),
+        let base = match self.dir_path(dir) {
+            Ok(base) => base,
+            // Nothing of it can be read; one error says so.
+            Err(error) => return vec![(dir.to_string(), Err(error))],
         };
-        if names.len() < PARALLEL_FROM {
-            return names.iter().filter_map(read).collect();
-        }
-        let workers = std::thread::available_parallelism().map_or(2, usize::from).min(8);
-        let share = names.len().div_ceil(workers);
-        std::thread::scope(|scope| {
-            let parts: Vec<_> = names
-                .chunks(share)
-                .map(|part| scope.spawn(move || part.iter().filter_map(read).collect::<Vec<_>>()))
-                .collect();
-            parts
-                .into_iter()
-                .flat_map(|part| part.join().expect("a reading thread does not panic"))
-                .collect()
-        })
+        let read = |name: &String| {
+            let path = base.join(name);
+            let blob = match self.vfs.read(&path) {
+                Ok(bytes) => Ok(Blob { revision: revision_of(&bytes), bytes }),
+                Err(error) if is_absent(&error) => return None,
+                Err(error) => Err(StoreError::io("read", path, error)),
+            };
+            Some((name.clone(), blob))
+        };
+        names.iter().filter_map(read).collect()
     }
 
     fn create_dir(&self, dir: &Dir) -> Result<(), StoreError> {
-        self.create_dirs(&self.dir_path(dir)?)
+        self.ensure_dir(&self.dir_path(dir)?)
     }
 
     fn lock<'a>(
@@ -260,18 +320,23 @@ impl Backend for FsBackend {
         mode: Mode,
         patience: &Patience<'_>,
     ) -> Result<Box<dyn Guard + 'a>, StoreError> {
-        let mut hold = self.acquire(scope, mode, patience)?;
-        if mode == Mode::Exclusive {
-            self.recover(scope)?;
-        } else if self.vfs.exists(&self.path(&scope.journal_file())?) {
+        let journal = self.path(&scope.journal_file())?;
+        let hold = loop {
+            let hold = self.acquire(scope, mode, patience)?;
+            if mode == Mode::Exclusive {
+                self.recover(scope)?;
+                break hold;
+            }
+            if !self.vfs.exists(&journal) {
+                break hold;
+            }
             // Readers together find what a dead writer left: one of them finishes it first.
             drop(hold);
-            let alone = self.acquire(scope, Mode::Exclusive, patience)?;
+            let _alone = self.acquire(scope, Mode::Exclusive, patience)?;
             self.recover(scope)?;
-            drop(alone);
-            hold = self.acquire(scope, mode, patience)?;
-        }
-        Ok(Box::new(FsGuard { backend: self, scope: scope.clone(), mode, _hold: hold }))
+        };
+        let scope = scope.clone();
+        Ok(Box::new(FsGuard { backend: self, scope, mode, unfinished: false, _hold: hold }))
     }
 
     fn create(&self, put: &Put) -> Result<(), StoreError> {
@@ -279,15 +344,7 @@ impl Backend for FsBackend {
     }
 
     fn append(&self, key: &Key, line: &[u8]) -> Result<(), StoreError> {
-        let path = self.path(key)?;
-        self.create_dirs(path.parent().unwrap_or(&self.root))?;
-        let is_new = !self.vfs.exists(&path);
-        let mut bytes = line.to_vec();
-        bytes.push(b'\n');
-        self.vfs
-            .append(&path, &bytes, self.sync)
-            .map_err(|error| StoreError::io("append to", &path, error))?;
-        if is_new { self.sync_parent(&path) } else { Ok(()) }
+        self.append_line(key, line)
     }
 
     fn tick(&self, key: &Key, now_millis: u64, seed: u32) -> Result<Tick, StoreError> {
@@ -299,9 +356,11 @@ impl Backend for FsBackend {
             }
             format!("{} {:08x}\n", next.millis, next.count).into_bytes()
         };
+        let dir = path.parent().unwrap_or(&self.root);
+        self.ensure_dir(dir)?;
         let mut done = self.vfs.exchange(&path, &mut advance);
         if matches!(&done, Err(error) if error.kind() == io::ErrorKind::NotFound) {
-            self.create_dirs(path.parent().unwrap_or(&self.root))?;
+            self.make_dir_again(dir)?;
             done = self.vfs.exchange(&path, &mut advance);
         }
         done.map_err(|error| StoreError::io("write", path, error))?;
@@ -332,10 +391,10 @@ impl Backend for FsBackend {
         let from = self.path(key)?;
         let name = format!("{}.{}", key.as_str().replace('/', "__"), self.fresh_suffix());
         let to = self.path(&Dir::top().child("quarantine").entry(&name))?;
-        self.create_dirs(to.parent().unwrap_or(&self.root))?;
+        self.ensure_dir(to.parent().unwrap_or(&self.root))?;
         self.vfs.rename(&from, &to).map_err(|error| StoreError::io("put aside", &from, error))?;
-        self.sync_parent(&to)?;
-        self.sync_parent(&from)?;
+        self.confirm(&to)?;
+        self.confirm(&from)?;
         Ok(to.display().to_string())
     }
 
@@ -343,26 +402,15 @@ impl Backend for FsBackend {
         let trash = Dir::top().child("trash").child(label);
         let mut moved = 0;
         for dir in dirs {
-            let from = self.dir_path(dir)?;
-            let to = self.root.join(trash.as_str()).join(dir.as_str());
-            let entries = match self.vfs.list(&from) {
-                Ok(entries) => entries,
-                Err(error) if is_absent(&error) => continue,
-                Err(error) => return Err(StoreError::io("list", from, error)),
-            };
-            for (name, _) in entries {
-                if !stays(&name) && dir.entry(&name) != *last {
-                    moved += self.move_entry(&from.join(&name), &to.join(&name))?;
-                }
-            }
-            self.sync_dir(&from)?;
+            moved += self.retire_dir(dir, last, &trash)?;
         }
         let from = self.path(last)?;
+        let to = self.root.join(trash.as_str()).join(last.as_str());
         if self.vfs.exists(&from) {
-            let to = self.root.join(trash.as_str()).join(last.as_str());
             moved += self.move_entry(&from, &to)?;
-            self.sync_parent(&from)?;
         }
+        self.confirm(&to)?;
+        self.confirm(&from)?;
         Ok(moved)
     }
 
@@ -407,13 +455,64 @@ impl Backend for FsBackend {
 }
 
 impl FsBackend {
-    fn move_entry(&self, from: &Path, to: &Path) -> Result<usize, StoreError> {
-        self.create_dirs(to.parent().unwrap_or(&self.root))?;
-        match self.vfs.rename(from, to) {
-            Ok(()) => {
-                self.sync_parent(to)?;
-                Ok(1)
+    /// Appends a line. It begins anew where another one was torn, and a file that nobody has
+    /// written to yet may have been made by a process that was killed before it synced it.
+    fn append_line(&self, key: &Key, line: &[u8]) -> Result<(), StoreError> {
+        let path = self.path(key)?;
+        self.ensure_dir(path.parent().unwrap_or(&self.root))?;
+        let failed = |error| StoreError::io("append to", &path, error);
+        let last = match self.vfs.last_byte(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.vfs.append(&path, b"", false).map_err(failed)?;
+                None
             }
+            other => other.map_err(failed)?,
+        };
+        let mut bytes = Vec::with_capacity(line.len() + 2);
+        match last {
+            None => self.sync_parent(&path)?,
+            Some(b'\n') => {}
+            Some(_) => bytes.push(b'\n'),
+        }
+        bytes.extend_from_slice(line);
+        bytes.push(b'\n');
+        self.vfs.append(&path, &bytes, false).map_err(failed)?;
+        if self.sync {
+            let synced = self.vfs.sync_file(&path);
+            synced.map_err(|error| StoreError::io("sync", &path, error).after_commit(&path))?;
+        }
+        Ok(())
+    }
+
+    fn retire_dir(&self, dir: &Dir, last: &Key, trash: &Dir) -> Result<usize, StoreError> {
+        let from = self.dir_path(dir)?;
+        let to = self.root.join(trash.as_str()).join(dir.as_str());
+        let entries = match self.vfs.list(&from) {
+            Ok(entries) => entries,
+            Err(error) if is_absent(&error) => return Ok(0),
+            Err(error) => return Err(StoreError::io("list", from, error)),
+        };
+        let mut moved = 0;
+        for (name, _) in entries {
+            if !stays(&name) && dir.entry(&name) != *last {
+                moved += self.move_entry(&from.join(&name), &to.join(&name))?;
+            }
+        }
+        // Even if nothing was left to move: an earlier attempt may have ended before this.
+        self.sync_dir(&to)?;
+        self.sync_dir(&from)?;
+        Ok(moved)
+    }
+
+    /// Moves an entry into the trash, beside what may be there under its name already.
+    fn move_entry(&self, from: &Path, to: &Path) -> Result<usize, StoreError> {
+        self.ensure_dir(to.parent().unwrap_or(&self.root))?;
+        let mut to = to.to_owned();
+        if self.vfs.exists(&to) {
+            to.as_mut_os_string().push(format!(".{}", self.fresh_suffix()));
+        }
+        match self.vfs.rename(from, &to) {
+            Ok(()) => Ok(1),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
             Err(error) => Err(StoreError::io("move", from, error)),
         }

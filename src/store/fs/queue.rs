@@ -6,16 +6,21 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::FsBackend;
 use super::vfs::Hold;
-use crate::store::backend::{Claim, Mode, Queued};
+use crate::store::backend::{Claim, Expect, Mode, Put, Queued};
 use crate::store::error::StoreError;
 use crate::store::key::{Dir, Key};
 
 const WAITING: &str = ".json";
 const TAKEN: &str = ".consumed";
+
+/// Where the entry at `waiting` is while somebody has it.
+pub(super) fn taken_path(waiting: &Path) -> PathBuf {
+    waiting.with_extension(&TAKEN[1..])
+}
 
 impl FsBackend {
     pub(super) fn queue_entries(&self, dir: &Dir) -> Result<Vec<Queued>, StoreError> {
@@ -108,11 +113,30 @@ impl FsBackend {
         }
         let dirs: BTreeSet<_> = paths.iter().filter_map(|path| path.parent()).collect();
         for dir in dirs {
-            self.sync_dir(dir)?;
+            self.sync_dir(dir).map_err(|error| error.after_commit(dir))?;
         }
         // Only now, with all names gone, are the locks let go.
         drop(claims);
         Ok(())
+    }
+
+    /// Files a message as history while it waits. False if it is gone or filed already.
+    pub(in crate::store) fn file_message(
+        &self,
+        message: &Key,
+        log: &Key,
+    ) -> Result<bool, StoreError> {
+        let (path, target) = (self.path(message)?, self.path(log)?);
+        if self.vfs.exists(&target) {
+            return Ok(false);
+        }
+        let bytes = match self.vfs.read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            other => other.map_err(|error| StoreError::io("read", &path, error))?,
+        };
+        self.ensure_logged(&path, &bytes, log)?;
+        self.confirm(&target)?;
+        Ok(true)
     }
 
     pub(super) fn put_claim_aside(
@@ -122,22 +146,20 @@ impl FsBackend {
         note: &[u8],
     ) -> Result<String, StoreError> {
         let from = taken(&claim).path.clone();
+        // Otherwise power could leave the entry in both places.
+        self.sync_parent(&from)?;
         let mut name = format!("{}{WAITING}", claim.name);
         if self.vfs.exists(&self.path(&dir.entry(&name))?) {
             name = format!("{}-{}{WAITING}", claim.name, self.fresh_suffix());
         }
-        self.create_dirs(&self.dir_path(dir)?)?;
-        // The note first: a file without a note is puzzling, a note without a file is not.
-        let meta = crate::store::backend::Put::new(
-            dir.entry(&format!("{name}.meta.json")),
-            note.to_vec(),
-            crate::store::backend::Expect::Any,
-        );
-        self.create_new(&meta)?;
+        // The note first: a file without a note is puzzling, a note without a file is not. One
+        // that is there already was left by an attempt that did not get further.
+        let key = dir.entry(&format!("{name}.meta.json"));
+        self.put_unsynced(&Put::new(key, note.to_vec(), Expect::Any))?;
         let to = self.path(&dir.entry(&name))?;
         self.vfs.rename(&from, &to).map_err(|error| StoreError::io("put aside", &from, error))?;
-        self.sync_parent(&to)?;
-        self.sync_parent(&from)?;
+        self.confirm(&to)?;
+        self.confirm(&from)?;
         Ok(name)
     }
 }

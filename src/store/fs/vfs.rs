@@ -9,10 +9,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::SystemTime;
 
 use super::lock;
 use crate::store::backend::{Mode, Patience};
 use crate::store::error::StoreError;
+
+/// No file system uses more for an empty directory.
+const EMPTY_DIR_BYTES_MAX: u64 = 4096;
 
 /// What keeps a lock: dropping it lets go.
 pub type Hold = Box<dyn Any + Send>;
@@ -37,6 +41,14 @@ pub trait Vfs: Send + Sync + fmt::Debug {
     }
     /// The entries of a directory and whether each is a directory itself.
     fn list(&self, path: &Path) -> io::Result<Vec<(String, bool)>>;
+    /// Whether a directory holds nothing. One that held something before may count as not empty.
+    fn is_empty(&self, path: &Path) -> io::Result<bool>;
+    /// The last byte of a file, or `None` if it is empty.
+    fn last_byte(&self, path: &Path) -> io::Result<Option<u8>>;
+    /// When a file was last changed.
+    fn modified(&self, path: &Path) -> io::Result<SystemTime>;
+    /// How many bytes this user can still write on the disk of `path`.
+    fn available_space(&self, path: &Path) -> io::Result<u64>;
     /// Whether something is there.
     fn exists(&self, path: &Path) -> bool;
     /// Makes one directory.
@@ -45,6 +57,8 @@ pub trait Vfs: Send + Sync + fmt::Debug {
     fn create(&self, path: &Path, secret: bool) -> io::Result<Box<dyn NewFile>>;
     /// Appends to a file, made if missing, and makes it durable if `sync`.
     fn append(&self, path: &Path, bytes: &[u8], sync: bool) -> io::Result<()>;
+    /// Makes the bytes of a file durable, whoever wrote them (`fdatasync`).
+    fn sync_file(&self, path: &Path) -> io::Result<()>;
     /// Renames, replacing what is at `to`.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Gives a file a second name, which must not exist.
@@ -115,11 +129,39 @@ impl Vfs for RealVfs {
             let entry = entry?;
             // What is not UTF-8 was not made by clawteam.
             let Ok(name) = entry.file_name().into_string() else { continue };
-            let kind = entry.file_type()?;
+            let kind = match entry.file_type() {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                kind => kind?,
+            };
             let is_dir = kind.is_dir() || (kind.is_symlink() && entry.path().is_dir());
             entries.push((name, is_dir));
         }
         Ok(entries)
+    }
+
+    fn is_empty(&self, path: &Path) -> io::Result<bool> {
+        // A directory that has grown beyond one block held something, and is dear to list.
+        let grown = fs::metadata(path)?.len() > EMPTY_DIR_BYTES_MAX;
+        Ok(!grown && fs::read_dir(path)?.next().is_none())
+    }
+
+    fn last_byte(&self, path: &Path) -> io::Result<Option<u8>> {
+        let mut file = File::open(path)?;
+        if file.metadata()?.len() == 0 {
+            return Ok(None);
+        }
+        file.seek(SeekFrom::End(-1))?;
+        let mut byte = [0];
+        file.read_exact(&mut byte)?;
+        Ok(Some(byte[0]))
+    }
+
+    fn modified(&self, path: &Path) -> io::Result<SystemTime> {
+        fs::symlink_metadata(path)?.modified()
+    }
+
+    fn available_space(&self, path: &Path) -> io::Result<u64> {
+        fs2::available_space(path)
     }
 
     fn exists(&self, path: &Path) -> bool {
@@ -140,6 +182,10 @@ impl Vfs for RealVfs {
         let mut file = OpenOptions::new().append(true).create(true).open(path)?;
         Write::write_all(&mut file, bytes)?;
         if sync { file.sync_data() } else { Ok(()) }
+    }
+
+    fn sync_file(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_data()
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -174,7 +220,7 @@ impl Vfs for RealVfs {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        if !lock::try_acquire(&file, mode)? {
+        if !lock::try_claim(&file, mode)? {
             return Ok(None);
         }
         // Whoever had it before may have removed it between our opening and our lock.

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use notify::{RecursiveMode, Watcher as _};
 
@@ -17,6 +17,7 @@ pub(super) struct FileChanges {
     watcher: Option<notify::RecommendedWatcher>,
     /// Which of `paths` could not be watched because they do not exist.
     missing: Vec<PathBuf>,
+    next_poll: Instant,
 }
 
 impl FileChanges {
@@ -29,7 +30,13 @@ impl FileChanges {
                 let _ = sender.send(());
             }
         });
-        let mut changes = Self { events, wake, watcher: watcher.ok(), missing: paths.to_vec() };
+        let mut changes = Self {
+            events,
+            wake,
+            watcher: watcher.ok(),
+            missing: paths.to_vec(),
+            next_poll: Instant::now() + limits::POLL_INTERVAL,
+        };
         changes.watch_missing();
         changes
     }
@@ -51,14 +58,21 @@ impl FileChanges {
 
 impl Changes for FileChanges {
     fn wait(&mut self, limit: Duration) -> bool {
-        // Without an event it is a poll: perhaps something changed that nobody told us of. (The
-        // channel cannot be closed: we have a sender ourselves.)
-        if self.events.recv_timeout(limits::POLL_INTERVAL.min(limit)).is_ok() {
+        let until_poll = self.next_poll.saturating_duration_since(Instant::now());
+        // The channel cannot be closed: we have a sender ourselves.
+        if self.events.recv_timeout(until_poll.min(limit)).is_ok() {
             while self.events.try_recv().is_ok() {}
+            if !self.missing.is_empty() {
+                self.watch_missing();
+            }
+            return true;
         }
-        if !self.missing.is_empty() {
-            self.watch_missing();
+        if Instant::now() < self.next_poll {
+            return false;
         }
+        // Perhaps something changed that nobody was told of.
+        self.next_poll = Instant::now() + limits::POLL_INTERVAL;
+        self.watch_missing();
         true
     }
 

@@ -326,6 +326,64 @@ fn differences(found: &Found, world: &World) -> String {
     text
 }
 
+/// Goes through `steps` as one program after the other does, each of which ends at a given moment:
+/// killed (`0`), or by one of the ways in which the power can fail. What was under way then is not
+/// tried again.
+pub(super) fn live(
+    steps: &[Step],
+    ends: &[(usize, usize)],
+    scopes: &[Scope],
+) -> Result<(), String> {
+    let mut fs = SimFs::new();
+    let mut world = World::default();
+    let mut left = steps.iter();
+    for (moment, way) in ends {
+        fs.set_fault(Fault::StopAfter(*moment));
+        let backend = FsBackend::on(ROOT, Arc::new(fs.clone()), true);
+        let mut under_way = None;
+        for step in left.by_ref() {
+            match step.run(&backend) {
+                Ok(()) => step.apply(&mut world),
+                Err(_) if fs.is_stopped() => {
+                    under_way = Some(step);
+                    break;
+                }
+                Err(error) => return Err(format!("{step:?}: {error:?}")),
+            }
+        }
+        let trace = fs.trace();
+        let mut remains = fs.after_power_loss();
+        fs = match way.checked_sub(1) {
+            // What is seen but was not acknowledged may vanish later; that has its own scenarios.
+            None if under_way.is_some() => fs.settled(),
+            None => fs.without_programs(),
+            Some(way) => remains.swap_remove(way % remains.len()),
+        };
+        let backend = FsBackend::on(ROOT, Arc::new(fs.clone()), true);
+        for scope in scopes {
+            let locked = backend.lock(scope, clawteam::store::Mode::Exclusive, &patience());
+            drop(locked.map_err(|error| format!("cannot recover: {error:?}\nafter\n{trace}"))?);
+        }
+        let found = look(&fs);
+        let checked = match under_way {
+            None => check_world(&found, &world),
+            Some(step) => {
+                let before = world.clone();
+                step.apply(&mut world);
+                let checked = check_step(&found, step, &before, &world);
+                if found.docs == world.docs {
+                    world.dirs = before.dirs;
+                } else {
+                    world = World { history: world.history, ..before };
+                }
+                checked
+            }
+        };
+        checked.map_err(|wrong| format!("{wrong}\nafter\n{trace}"))?;
+    }
+    Ok(())
+}
+
 /// Lets every operation fail once, writes (`kind`) or reads (`None`), and checks that the error is
 /// told truly and that one can go on. Returns how many failures were tried.
 pub(super) fn explore_errors(

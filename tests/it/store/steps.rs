@@ -238,6 +238,8 @@ pub(super) fn look(fs: &SimFs) -> Found {
             found.dirs.insert(dir.to_owned());
         } else if is_temporary(name) {
             found.temporary.push(path.to_owned());
+        } else if path.starts_with("journal/") && path.ends_with(".done") {
+            // Carried out.
         } else if path.starts_with("journal/") {
             found.journals.push(path.to_owned());
         } else if path.contains("/events/") {
@@ -246,7 +248,8 @@ pub(super) fn look(fs: &SimFs) -> Found {
             }
         } else if !name.ends_with(".lock") && name != ".sequence" && !name.contains(".meta.") {
             let (path, bytes) = normal(path, &bytes);
-            if found.docs.insert(path.clone(), bytes).is_some() {
+            let is_begun = path.ends_with(".jsonl") && bytes.is_empty();
+            if !is_begun && found.docs.insert(path.clone(), bytes).is_some() {
                 found.twice.push(path);
             }
         }

@@ -1,0 +1,264 @@
+//! Working out a launch, and finding everything that stands in its way.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::{Plan, Planned, Request};
+use crate::app::spawn::{self, Mission, WorkspaceMode};
+use crate::app::{App, task, team, template};
+use crate::core::{AgentName, Diagnose, Outcome, TaskId, TeamName};
+use crate::domain::agent::BackendKind;
+use crate::domain::profile::{self, Profile};
+use crate::domain::task::{NewTask, Others, Task, create};
+use crate::domain::team::TeamError;
+use crate::domain::template::{ModelChoice, Parsed, Template, TemplateAgent, Values, fill, model};
+
+/// Why a launch is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// tmux was asked for, and is not there.
+    #[error("tmux not installed")]
+    NoTmux,
+    /// No such way of choosing models.
+    #[error("unknown model strategy '{0}'")]
+    UnknownStrategy(String),
+    /// The template's name cannot begin the name of a team.
+    #[error("the template's name '{0}' cannot be used in the name of a team")]
+    NoTeamName(String),
+}
+
+impl Diagnose for LaunchError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoTmux => "tmux_missing",
+            Self::UnknownStrategy(_) => "unknown_strategy",
+            Self::NoTeamName(_) => "no_team_name",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoTmux => "install tmux, or launch with --backend subprocess".into(),
+            Self::UnknownStrategy(_) => "one of auto, none".into(),
+            Self::NoTeamName(_) => "name the team with --team-name".into(),
+        })
+    }
+}
+
+/// Works out how a team would be launched. Makes nothing.
+pub fn plan(app: &App, request: &Request) -> Outcome<Plan> {
+    plan_of(app, request, template::find(app, &request.template)?)
+}
+
+/// The same for a template that was read already.
+pub fn plan_of(app: &App, request: &Request, parsed: Parsed) -> Outcome<Plan> {
+    let template = parsed.template;
+    for note in parsed.notes.iter().filter(|note| note.starts_with("task ")) {
+        app.warn(format!("template '{}': {note}", template.name));
+    }
+    if let Some(strategy) = &request.model_strategy
+        && !matches!(strategy.as_str(), "auto" | "none")
+    {
+        return Err(LaunchError::UnknownStrategy(strategy.clone()).into());
+    }
+    let team = team_name(app, request, &template)?;
+    if team::find(app, &team)?.is_some() {
+        return Err(TeamError::Exists(team.to_string()).into());
+    }
+    let profile = request.profile.as_deref().map(|name| profile::find(&app.settings, name));
+    let profile = profile.transpose()?;
+    let backend = backend(app, request, &template)?;
+    let mut members = Vec::new();
+    for agent in template.members() {
+        members.push(member(app, request, &template, agent, &team, backend, profile.as_ref())?);
+    }
+    let here = check_places(app, request, &members)?;
+    for planned in &members {
+        spawn::check_program(app, &planned.request, &here)?;
+    }
+    warn_of_size(app, request, &template);
+    let tasks = tasks(app, request, &template, &team)?;
+    let description = template.description;
+    Ok(Plan { team, template: template.name, backend, description, members, tasks })
+}
+
+fn team_name(app: &App, request: &Request, template: &Template) -> Outcome<TeamName> {
+    match &request.team {
+        Some(name) => Ok(TeamName::parse(name.clone())?),
+        None => Ok(TeamName::parse(format!("{}-{}", template.name, app.ids.hex(6)))
+            .map_err(|_| LaunchError::NoTeamName(template.name.clone()))?),
+    }
+}
+
+/// How the team's agents run. tmux that is only a habit gives way where there is none.
+fn backend(app: &App, request: &Request, template: &Template) -> Outcome<BackendKind> {
+    let named = template.backend.clone().unwrap_or_else(|| app.setting("default_backend"));
+    let wanted = request.backend.unwrap_or_else(|| kind(&named));
+    let in_tmux = wanted == BackendKind::Tmux
+        || request.backend.is_none()
+            && template.members().any(|agent| agent.backend.as_deref() == Some("tmux"));
+    if !in_tmux || app.terminal.is_available() {
+        return Ok(wanted);
+    }
+    if request.backend == Some(BackendKind::Tmux) {
+        return Err(LaunchError::NoTmux.into());
+    }
+    app.warn("tmux is not installed; the agents run in the background (backend subprocess)");
+    Ok(BackendKind::Subprocess)
+}
+
+fn kind(name: &str) -> BackendKind {
+    if name == "subprocess" { BackendKind::Subprocess } else { BackendKind::Tmux }
+}
+
+/// Whether the directory is there, and the repository if one is needed.
+fn check_places(app: &App, request: &Request, members: &[Planned]) -> Outcome<std::path::PathBuf> {
+    let first = members.first().map(|planned| &planned.request);
+    let here = first.map_or_else(|| Ok(Path::new(".").to_owned()), spawn::directory)?;
+    if request.workspace {
+        app.git.discover(&here)?;
+    }
+    Ok(here)
+}
+
+fn member(
+    app: &App,
+    request: &Request,
+    template: &Template,
+    agent: &TemplateAgent,
+    team: &TeamName,
+    backend: BackendKind,
+    profile: Option<&Profile>,
+) -> Outcome<Planned> {
+    let values = Values { goal: &request.goal, team_name: team.as_str(), agent_name: &agent.name };
+    let filled = |text: &String| fill(text, &values);
+    let own =
+        agent.command.clone().or((!request.command.is_empty()).then(|| request.command.clone()));
+    let mut env = request.env.clone();
+    let command = match profile {
+        Some(profile) => {
+            let var = |name: &str| app.env.get(name).map(str::to_owned);
+            let applied = profile.apply(own.as_deref(), var)?;
+            env.extend(applied.env);
+            applied.command
+        }
+        None => own.unwrap_or_else(|| template.command.clone()),
+    };
+    let command = with_own_program(app, command);
+    // One that was told to run in tmux follows the others where there is no tmux.
+    let own_backend = match (request.backend, agent.backend.as_deref()) {
+        (Some(backend), _) => backend,
+        (None, Some(name)) if backend == BackendKind::Tmux => kind(name),
+        (None, Some("tmux")) if app.terminal.is_available() => BackendKind::Tmux,
+        _ => backend,
+    };
+    let mut task = filled(&agent.task);
+    if task.trim().is_empty() {
+        task = usual_task(&request.goal);
+    }
+    let workspace = if request.workspace { WorkspaceMode::Always } else { WorkspaceMode::Never };
+    Ok(Planned {
+        id: app.ids.hex(12),
+        kind: agent.kind.clone(),
+        retry: agent.retry,
+        request: spawn::Request {
+            team: team.clone(),
+            agent: AgentName::parse(agent.name.clone())?,
+            agent_type: agent.kind.clone(),
+            backend: Some(own_backend),
+            command,
+            mission: Some(Mission {
+                task,
+                intent: agent.intent.as_ref().map(filled),
+                end_state: agent.end_state.as_ref().map(filled),
+                constraints: agent.constraints.iter().flatten().map(filled).collect(),
+                team_size: template.agents.len() + 1,
+            }),
+            workspace,
+            repo: request.repo.clone(),
+            skip_permissions: None,
+            replace: false,
+            model: chosen_model(app, request, template, agent),
+            env,
+        },
+    })
+}
+
+/// `command` with its first word as an absolute path if that is `clawteam`: the program that
+/// launches a team is the one that its scripted agents run, wherever it is installed.
+fn with_own_program(app: &App, mut command: Vec<String>) -> Vec<String> {
+    if let Some(first) = command.first_mut().filter(|first| *first == "clawteam")
+        && let Ok(program) = app.processes.own_program()
+    {
+        *first = program.display().to_string();
+    }
+    command
+}
+
+/// What an agent is told of whom the template says nothing.
+fn usual_task(goal: &str) -> String {
+    if goal.trim().is_empty() {
+        "Take the tasks that are ready for you and complete them.".into()
+    } else {
+        format!("Help the team to reach this goal: {goal}")
+    }
+}
+
+fn chosen_model(
+    app: &App,
+    request: &Request,
+    template: &Template,
+    agent: &TemplateAgent,
+) -> Option<String> {
+    let usual = app.setting("default_model");
+    let choice = ModelChoice {
+        asked: request.model.as_deref(),
+        strategy: request.model_strategy.as_deref(),
+        usual: Some(usual.as_str()).filter(|model| !model.is_empty()),
+    };
+    let tiers = app.settings.document.get("model_tiers");
+    model(template, agent, &choice, |tier| {
+        tiers.and_then(|tiers| tiers.get(tier)).and_then(|m| m.as_str()).map(str::to_owned)
+    })
+}
+
+fn warn_of_size(app: &App, request: &Request, template: &Template) {
+    let count = template.agents.len();
+    if count >= template.max_agents && !request.force && template.max_agents > 0 {
+        app.warn(format!(
+            "template '{}' starts {count} agents besides the leader; {} or more tend to get in \
+             each other's way (arXiv:2512.08296). --force leaves this warning out.",
+            template.name, template.max_agents
+        ));
+    }
+}
+
+/// The tasks of the template, each with an identifier, waiting for one another as it says.
+fn tasks(app: &App, request: &Request, template: &Template, team: &TeamName) -> Outcome<Vec<Task>> {
+    let ids: Vec<TaskId> = template.tasks.iter().map(|_| task::fresh_id(app)).collect();
+    let of_subject: HashMap<&str, &TaskId> =
+        template.tasks.iter().map(|task| task.subject.as_str()).zip(&ids).collect();
+    let others = Others::new();
+    let now = app.now();
+    let planned = template.tasks.iter().zip(&ids).map(|(task, id)| {
+        let values =
+            Values { goal: &request.goal, team_name: team.as_str(), agent_name: &task.owner };
+        let blocked_by = task
+            .blocked_by
+            .iter()
+            .filter_map(|subject| of_subject.get(subject.as_str()).map(|id| id.to_string()));
+        let new = NewTask {
+            id: id.clone(),
+            subject: fill(&task.subject, &values),
+            description: fill(&task.description, &values),
+            priority: task.priority,
+            owner: task.owner.clone(),
+            blocks: Vec::new(),
+            blocked_by: blocked_by.collect(),
+            // They are made together; the template was checked to hold all of them.
+            allow_unknown: true,
+        };
+        Ok(create(new, &others, now)?)
+    });
+    planned.collect()
+}

@@ -1,0 +1,124 @@
+//! Finding team templates: those of the user first, then those that come with clawteam.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::App;
+use crate::core::{Diagnose, Name, Outcome};
+use crate::domain::template::{self, Parsed};
+use crate::store::{Dir, Key};
+
+/// The templates that come with clawteam, by name.
+const BUILT_IN: [(&str, &str); 1] = [("demo", include_str!("../../templates/demo.toml"))];
+
+/// Where the templates that come with clawteam are said to be.
+const BUILT_IN_PLACE: &str = "(built in)";
+
+/// Where a template comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// It comes with clawteam.
+    Builtin,
+    /// The user wrote it.
+    User,
+}
+
+impl Source {
+    /// The source in a word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Builtin => "builtin",
+            Self::User => "user",
+        }
+    }
+}
+
+/// A template in a list.
+#[derive(Debug, Clone, Serialize)]
+pub struct Listed {
+    /// What it is called.
+    pub name: String,
+    /// What such a team is for.
+    pub description: String,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// There is no such template.
+#[derive(Debug, thiserror::Error)]
+#[error("Template '{name}' not found. Searched: {place}, {BUILT_IN_PLACE}")]
+struct NotFound {
+    name: String,
+    place: String,
+}
+
+impl Diagnose for NotFound {
+    fn code(&self) -> &'static str {
+        "template_not_found"
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("list the templates: clawteam template list".into())
+    }
+}
+
+/// All templates that can be used, sorted by name. One of the user's hides one of the same name
+/// that comes with clawteam; one that cannot be understood is told and left out.
+pub fn list(app: &App) -> Outcome<Vec<Listed>> {
+    let mut found = BTreeMap::new();
+    let mut add = |parsed: Parsed, source| {
+        let template::Template { name, description, .. } = parsed.template;
+        found.insert(name.clone(), Listed { name, description, source });
+    };
+    for (stem, text) in BUILT_IN {
+        add(template::parse(text, BUILT_IN_PLACE, stem)?, Source::Builtin);
+    }
+    let mut names = app.home_store.backend().list(&Dir::templates())?;
+    names.sort_unstable();
+    for stem in names.iter().filter_map(|name| name.strip_suffix(".toml")) {
+        let Ok(stem) = Name::parse_as("template name", stem) else {
+            app.warn(format!("passed over the template '{stem}.toml': its name is not allowed"));
+            continue;
+        };
+        match user_template(app, &stem) {
+            Ok(Some(parsed)) => add(parsed, Source::User),
+            Ok(None) => {}
+            Err(failure) => app.warn(format!("passed over a template: {}", failure.message())),
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// The template in the file called `name`, which must exist.
+pub fn find(app: &App, name: &str) -> Outcome<Parsed> {
+    let name = Name::parse_as("template name", name)?;
+    if let Some(parsed) = user_template(app, &name)? {
+        return Ok(parsed);
+    }
+    if let Some(parsed) = built_in(name.as_str())? {
+        return Ok(parsed);
+    }
+    let place = app.home_store.path_of(&Dir::templates().entry("")).display().to_string();
+    Err(NotFound { name: name.to_string(), place }.into())
+}
+
+/// The template of that name that comes with clawteam, even if the user has another.
+pub fn built_in(name: &str) -> Outcome<Option<Parsed>> {
+    let found = BUILT_IN.iter().find(|(stem, _)| *stem == name);
+    let parsed = found.map(|(stem, text)| template::parse(text, BUILT_IN_PLACE, stem));
+    Ok(parsed.transpose()?)
+}
+
+fn user_template(app: &App, name: &Name) -> Outcome<Option<Parsed>> {
+    let key = Key::template(name);
+    let Some(blob) = app.home_store.backend().read(&key)? else { return Ok(None) };
+    let file = app.home_store.path_of(&key).display().to_string();
+    let text = String::from_utf8(blob.bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..good].iter().filter(|byte| **byte == b'\n').count() + 1;
+        template::TemplateError::Syntax { file: file.clone(), line, reason: "not UTF-8".into() }
+    })?;
+    Ok(Some(template::parse(&text, &file, name.as_str())?))
+}

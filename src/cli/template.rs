@@ -1,0 +1,95 @@
+//! `clawteam template`.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::Cx;
+use crate::app::template;
+use crate::core::Outcome;
+use crate::core::text::cut;
+use crate::domain::template::{Template, TemplateAgent};
+use crate::output::Table;
+
+/// The commands of the group.
+#[derive(Debug, Subcommand)]
+pub(super) enum TemplateCommand {
+    /// List the templates
+    List,
+    /// Show a template
+    Show {
+        /// The template
+        name: String,
+    },
+}
+
+pub(super) fn run(cx: &Cx, command: TemplateCommand) -> Outcome<ExitCode> {
+    match command {
+        TemplateCommand::List => list(cx)?,
+        TemplateCommand::Show { name } => show(cx, &name)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(cx: &Cx) -> Outcome<()> {
+    let templates = template::list(&cx.app)?;
+    cx.out.result(&templates, || {
+        let mut table =
+            Table::new("Templates").column("Name").prose("Description").column("Source");
+        for one in &templates {
+            table.row([one.name.as_str(), &one.description, one.source.as_str()]);
+        }
+        table.render(cx.out.width())
+    })
+}
+
+fn show(cx: &Cx, name: &str) -> Outcome<()> {
+    let parsed = template::find(&cx.app, name)?;
+    for note in &parsed.notes {
+        cx.app.warn(format!("template '{name}': {note}"));
+    }
+    cx.out.result(&parsed.template, || text(cx, &parsed.template))
+}
+
+fn text(cx: &Cx, template: &Template) -> String {
+    let mut lines = vec![format!("\nTemplate: {}", template.name)];
+    if !template.description.is_empty() {
+        lines.push(format!("  {}", template.description));
+    }
+    lines.push(format!("  Command: {}", template.command.join(" ")));
+    lines.push(format!("  Backend: {}", template.backend.as_deref().unwrap_or("(default)")));
+    if let Some(model) = &template.model {
+        lines.push(format!("  Model: {model}"));
+    }
+    lines.push(format!("  Max agents: {}", template.max_agents));
+    let mut members =
+        Table::new("Agents").column("Name").column("Type").column("Role").prose("Task");
+    for (n, agent) in template.members().enumerate() {
+        let role = if n == 0 { "leader" } else { "agent" };
+        members.row([&agent.name, &agent.kind, role, gist(agent)]);
+    }
+    lines.push(members.render(cx.out.width()));
+    if !template.tasks.is_empty() {
+        let mut tasks = Table::new("Tasks")
+            .prose("Subject")
+            .column("Owner")
+            .column("Priority")
+            .prose("Blocked By");
+        for task in &template.tasks {
+            tasks.row([
+                task.subject.as_str(),
+                &task.owner,
+                task.priority.as_str(),
+                &task.blocked_by.join(", "),
+            ]);
+        }
+        lines.push(tasks.render(cx.out.width()));
+    }
+    lines.push(format!("\nLaunch it: clawteam launch {} --goal \"…\"", template.name));
+    lines.join("\n")
+}
+
+/// The first line of what an agent is told.
+fn gist(agent: &TemplateAgent) -> &str {
+    cut(agent.task.trim().lines().next().unwrap_or_default(), 80)
+}

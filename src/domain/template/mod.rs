@@ -1,0 +1,185 @@
+//! Team templates: who is in a team, what each is told, and which tasks there are.
+
+mod check;
+mod fill;
+mod model;
+mod read;
+
+use serde::Serialize;
+
+use super::task::Priority;
+use crate::core::Diagnose;
+
+pub use fill::{Values, fill};
+pub use model::{ModelChoice, model};
+
+/// A team template.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Template {
+    /// What the template is called.
+    pub name: String,
+    /// What such a team is for.
+    pub description: String,
+    /// The program that agents run unless one of them says otherwise.
+    pub command: Vec<String>,
+    /// How agents run, unless one of them says otherwise.
+    pub backend: Option<String>,
+    /// The model for agents that name none.
+    pub model: Option<String>,
+    /// `auto`: choose a model by what an agent does; `none`.
+    pub model_strategy: Option<String>,
+    /// Who leads.
+    pub leader: TemplateAgent,
+    /// Everybody else.
+    pub agents: Vec<TemplateAgent>,
+    /// What there is to do from the start.
+    pub tasks: Vec<TemplateTask>,
+    /// From how many agents on, the leader not counted, one should think twice.
+    pub max_agents: usize,
+}
+
+/// An agent of a template.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TemplateAgent {
+    /// Its name.
+    pub name: String,
+    /// What it does, in a word.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What it is told to do.
+    pub task: String,
+    /// The program that it runs, if not the template's.
+    pub command: Option<Vec<String>>,
+    /// How its work relates to that of others, in a word. Nothing depends on it.
+    pub task_type: String,
+    /// What its work is for.
+    pub intent: Option<String>,
+    /// How one sees that it is done.
+    pub end_state: Option<String>,
+    /// What it must keep to.
+    pub constraints: Option<Vec<String>>,
+    /// Its model.
+    pub model: Option<String>,
+    /// How strong a model it needs: `strong`, `balanced` or `cheap`.
+    pub model_tier: Option<String>,
+    /// How often a failed start is tried again.
+    pub retry: Option<Retry>,
+    /// How it runs, if not as the template says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
+}
+
+/// How a failed start is tried again: after `backoff_base_seconds`, then after twice as long each
+/// time, but never more than `backoff_max_seconds`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Retry {
+    /// How often.
+    pub max_retries: u32,
+    /// The first pause.
+    pub backoff_base_seconds: f64,
+    /// The longest pause.
+    pub backoff_max_seconds: f64,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { max_retries: 3, backoff_base_seconds: 1.0, backoff_max_seconds: 30.0 }
+    }
+}
+
+impl Retry {
+    /// The pause before another try, after `failures` failed ones.
+    pub fn pause(&self, failures: u32) -> std::time::Duration {
+        let doublings = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);
+        let seconds = self.backoff_base_seconds * 2f64.powi(doublings);
+        let seconds = seconds.min(self.backoff_max_seconds).max(0.0);
+        std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default()
+    }
+}
+
+/// A task of a template.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TemplateTask {
+    /// What is to be done, in a line.
+    pub subject: String,
+    /// What is to be done, at length.
+    pub description: String,
+    /// Whose task it is; empty if whoever comes first may take it.
+    pub owner: String,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// The subjects of the tasks that must be completed first.
+    pub blocked_by: Vec<String>,
+}
+
+/// A template as it was read, with what is odd about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parsed {
+    /// The template.
+    pub template: Template,
+    /// What a person should hear of, although the template can be used: keys that nobody knows,
+    /// tasks of somebody who is not in the team.
+    pub notes: Vec<String>,
+}
+
+/// Why a text is no template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// It is no TOML.
+    #[error("{file}, line {line}: {reason}")]
+    Syntax {
+        /// The file, for the message.
+        file: String,
+        /// The line that cannot be understood, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It is TOML, but does not describe a team.
+    #[error("{file}: {}", problems.join("; "))]
+    Invalid {
+        /// The file, for the message.
+        file: String,
+        /// Everything that is wrong with it.
+        problems: Vec<String>,
+    },
+}
+
+impl Diagnose for TemplateError {
+    fn code(&self) -> &'static str {
+        "invalid_template"
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("see a good one: clawteam template show demo".into())
+    }
+}
+
+/// Reads a template. `file`: where it comes from, for messages; `stem`: what it is called unless
+/// it says so itself.
+///
+/// All that is wrong with it is told at once.
+pub fn parse(text: &str, file: &str, stem: &str) -> Result<Parsed, TemplateError> {
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        let at = error.span().map_or(0, |span| span.start.min(text.len()));
+        let line = text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let reason = error.message().replace('\n', ", ");
+        TemplateError::Syntax { file: file.to_owned(), line, reason }
+    })?;
+    let mut found = read::Findings::default();
+    let template = read::template(&table, stem, &mut found);
+    if let Some(template) = &template {
+        check::template(template, &mut found);
+    }
+    match template {
+        Some(template) if found.problems.is_empty() => Ok(Parsed { template, notes: found.notes }),
+        _ => Err(TemplateError::Invalid { file: file.to_owned(), problems: found.problems }),
+    }
+}
+
+impl Template {
+    /// All agents, the leader first.
+    pub fn members(&self) -> impl Iterator<Item = &TemplateAgent> {
+        std::iter::once(&self.leader).chain(&self.agents)
+    }
+}
