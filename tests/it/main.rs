@@ -1,9 +1,10 @@
 //! Behaviour of the built program.
 
 mod cli;
-mod doctor;
+mod concurrency;
 mod crew;
 mod demo;
+mod doctor;
 mod git;
 mod install;
 mod launch;
