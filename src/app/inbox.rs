@@ -8,8 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::App;
-use super::team;
+use super::{App, log, team};
 use crate::core::name::NameError;
 use crate::core::{AgentName, Outcome, TeamName};
 use crate::domain::message::{Message, MessageType};
@@ -33,7 +32,7 @@ fn message_name(tick: Tick) -> String {
 }
 
 /// Where the message called `name` is logged.
-fn log_key(team: &TeamName, name: &str) -> Key {
+pub(super) fn log_key(team: &TeamName, name: &str) -> Key {
     let rest = name.strip_prefix("msg-").unwrap_or(name);
     Dir::message_log(team).entry(&format!("evt-{rest}.json"))
 }
@@ -170,12 +169,17 @@ impl Taken {
 
     /// Removes the messages for good: whoever took them has shown them.
     pub fn settle(self, app: &App) -> Outcome<()> {
-        let team = self.team;
-        let claims = self.entries.into_iter().map(|(claim, _)| {
-            let log = log_key(&team, &claim.name);
-            (claim, Some(log))
-        });
-        Ok(app.store.backend().settle(claims.collect())?)
+        let mut filed = log::Filed::of(app, &self.team);
+        let mut claims = Vec::with_capacity(self.entries.len());
+        for (claim, message) in self.entries {
+            let log = if filed.holds(&claim.name, &message)? {
+                None
+            } else {
+                Some(log_key(&self.team, &claim.name))
+            };
+            claims.push((claim, log));
+        }
+        Ok(app.store.backend().settle(claims)?)
     }
 }
 

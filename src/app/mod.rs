@@ -7,6 +7,7 @@ pub mod agents;
 pub mod board;
 pub mod cleanup;
 pub mod demo;
+pub mod doctor;
 pub mod inbox;
 pub mod launch;
 pub mod lifecycle;

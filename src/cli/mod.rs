@@ -9,6 +9,7 @@ mod board;
 mod completions;
 mod config;
 mod demo;
+mod doctor;
 mod identity;
 mod inbox;
 mod launch;
@@ -81,7 +82,9 @@ macro_rules! group {
             name: $name,
             about: $about,
             build: |command| {
+                // The documentation of the type is not for users.
                 <$commands as Subcommand>::augment_subcommands(command)
+                    .about($about)
                     .subcommand_required(true)
                     .arg_required_else_help(false)
             },
@@ -103,7 +106,7 @@ macro_rules! single {
         Entry {
             name: $name,
             about: $about,
-            build: <$args as clap::Args>::augment_args,
+            build: |command| <$args as clap::Args>::augment_args(command).about($about),
             run: |matches, cx| {
                 let args = <$args>::from_arg_matches(matches).map_err(main::Usage)?;
                 $run(cx, args)
@@ -148,6 +151,7 @@ const ENTRIES: &[Entry] = &[
         scripted_agent::ScriptedAgentArgs,
         scripted_agent::run
     ),
+    single!("doctor", "Check the data directory, and repair it", doctor::DoctorArgs, doctor::run),
     single!(
         "completions",
         "Print a completion script for a shell",

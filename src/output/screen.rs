@@ -28,7 +28,9 @@ impl Screen {
     /// in both are shown, not obeyed.
     pub fn show(&mut self, text: &str, footer: &str) -> Outcome<()> {
         let size = rustix::termios::tcgetwinsize(io::stdout());
-        let rows = size.map_or(24, |size| usize::from(size.ws_row)).max(2);
+        // Some terminals do not say.
+        let rows = size.ok().map(|size| usize::from(size.ws_row)).filter(|rows| *rows > 1);
+        let rows = rows.unwrap_or(24);
         Ok(write(&picture(text, footer, rows))?)
     }
 }

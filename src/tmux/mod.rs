@@ -45,7 +45,8 @@ impl Tmux {
     fn panes(&self) -> Result<Vec<PaneRow>, TerminalError> {
         let list = ListPanes::new().all().format(rows::PANES).build();
         let reply = self.server.run(sequence([list]))?;
-        if reply.no_server() {
+        // A server without any session, about to exit or just begun, misses a target even here.
+        if reply.no_server() || reply.no_target() {
             return Ok(Vec::new());
         }
         Ok(rows::panes(&reply.ok()?))

@@ -28,6 +28,7 @@ pub(super) fn waiting(_leader: u32, _tty: &Path) -> Waiting {
 }
 
 #[cfg(any(target_os = "linux", test))]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 mod linux {
     use std::fs;
     use std::path::{Path, PathBuf};
@@ -117,6 +118,9 @@ mod linux {
         let place = place.trim();
         if place.starts_with("n_tty_read") || place == "wait_woken" {
             Waiting::Yes
+        } else if place.starts_with("ep_") || place.contains("epoll") {
+            // What it watches is known, and the terminal was not among it.
+            Waiting::No
         } else if place.contains("poll") || place.contains("select") {
             Waiting::Maybe
         } else if place == "0" || place.is_empty() {
@@ -205,6 +209,8 @@ mod linux {
             assert_eq!(classify("wait_woken\n"), Waiting::Yes);
             assert_eq!(classify("do_poll.constprop.0"), Waiting::Maybe);
             assert_eq!(classify("do_select"), Waiting::Maybe);
+            assert_eq!(classify("ep_poll"), Waiting::No);
+            assert_eq!(classify("do_epoll_wait"), Waiting::No);
             assert_eq!(classify("hrtimer_nanosleep"), Waiting::No);
             assert_eq!(classify("do_wait"), Waiting::No);
             assert_eq!(classify("0"), Waiting::Unknown);

@@ -11,6 +11,8 @@ const QUIET: Duration = Duration::from_secs(1);
 /// The same for a program that waits for keys but has not drawn anything: it may be about to
 /// draw, and to tell the terminal how pasted text is to be marked.
 const QUIET_BLANK: Duration = Duration::from_millis(500);
+/// The same for a program in canonical mode on a system that does not tell what it does.
+const QUIET_DOUBTFUL: Duration = Duration::from_secs(3);
 /// After this time a program that never stops changing its screen (a clock, a spinner) is taken
 /// to be reading, if the rest of the evidence says so.
 const RESTLESS: Duration = Duration::from_millis(1500);
@@ -72,10 +74,11 @@ impl Readiness {
             (Waiting::Yes, _) => same >= SAME_LOOKS,
             (Waiting::Maybe | Waiting::Unknown, false) => painted && same > SAME_LOOKS,
             // Busy with something else now, or waiting in a way that is not known here.
-            (Waiting::No, false) | (Waiting::Maybe | Waiting::Unknown, true) => {
-                painted && quiet >= QUIET
-            }
-            (Waiting::No, true) => false,
+            (Waiting::No, false) => painted && quiet >= QUIET,
+            (Waiting::Unknown, true) => painted && quiet >= QUIET_DOUBTFUL,
+            // A program that loads waits for much. Lines typed meanwhile would reach it without
+            // the marks of a paste and with another submit key.
+            (Waiting::Maybe | Waiting::No, true) => false,
         };
         let inviting = painted
             && (seen.waiting == Waiting::Yes || !seen.canonical && seen.waiting != Waiting::No);
@@ -99,11 +102,11 @@ mod tests {
         Seen { canonical, waiting, screen, cursor: "0,0" }
     }
 
-    /// After how many equal looks, if within 100, the program counts as reading.
+    /// After how many equal looks, if within 200, the program counts as reading.
     fn looks_until_ready(look: Seen<'_>) -> Option<u32> {
         let start = Instant::now();
         let mut readiness = Readiness::default();
-        (1..=100).find(|n| readiness.observe(&look, start + STEP * *n))
+        (1..=200).find(|n| readiness.observe(&look, start + STEP * *n))
     }
 
     #[test]
@@ -123,6 +126,7 @@ mod tests {
     fn a_program_that_waits_for_something_else_is_not_ready() {
         assert_eq!(looks_until_ready(seen(true, Waiting::No, "loading")), None);
         assert_eq!(looks_until_ready(seen(true, Waiting::No, "")), None);
+        assert_eq!(looks_until_ready(seen(true, Waiting::Maybe, "loading")), None);
         assert_eq!(looks_until_ready(seen(false, Waiting::No, "")), None);
     }
 
@@ -130,8 +134,10 @@ mod tests {
     fn without_word_from_the_system_the_screen_decides() {
         assert_eq!(looks_until_ready(seen(false, Waiting::Unknown, "> ")), Some(4));
         assert_eq!(looks_until_ready(seen(false, Waiting::Unknown, " \n ")), None);
-        assert_eq!(looks_until_ready(seen(true, Waiting::Maybe, "")), None);
-        let looks = looks_until_ready(seen(true, Waiting::Maybe, "$")).expect("ready at last");
+        assert_eq!(looks_until_ready(seen(true, Waiting::Unknown, "")), None);
+        let looks = looks_until_ready(seen(true, Waiting::Unknown, "$")).expect("ready at last");
+        assert!(STEP * (looks - 1) >= QUIET_DOUBTFUL, "{looks}");
+        let looks = looks_until_ready(seen(false, Waiting::No, "> ")).expect("ready at last");
         assert!(STEP * (looks - 1) >= QUIET, "{looks}");
     }
 

@@ -2,19 +2,23 @@
 //!
 //! The windows stay where they are. A session made for the occasion has one pane for each of
 //! them, in which another client of the same server shows just that window, through a session of
-//! its own that shares the windows of the team's session. It all goes away with the user.
+//! its own that the window is linked into. It all goes away with the user.
+//!
+//! Two features of tmux that seem made for this are not used: session groups, and sessions that
+//! end when nobody is attached (`destroy-unattached`). With several clients that leave at once,
+//! they make servers of many versions crash, and all agents would go with the server.
 
 use std::env;
 use std::ffi::OsString;
 use std::io;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::termios::tcgetwinsize;
 use tmux_interface::{
     AttachSession, KillSession, ListSessions, NewSession, SelectLayout, SetOption, SplitWindow,
-    SwitchClient, TmuxCommand,
+    SwitchClient, TmuxCommand, TmuxCommands,
 };
 use uuid::Uuid;
 
@@ -30,6 +34,11 @@ use crate::ports::terminal::Window;
 const BATCH: usize = 8;
 /// The pause between two looks whether the user has left.
 const POLL: Duration = Duration::from_millis(250);
+/// What the names of all sessions of views begin with.
+const PREFIX: &str = "clawteam-view-";
+/// The age from which a session of a view that nobody is attached to is a left-over, and not one
+/// that is being made.
+const LEFT_OVER_SECONDS: u64 = 60;
 /// The option of a pane of the view with the name of the agent that it shows.
 const LABEL: &str = "@clawteam_view";
 
@@ -55,7 +64,8 @@ pub(super) fn attach(
     if windows.is_empty() {
         return Err(missing());
     }
-    let name = format!("clawteam-view-{}", Uuid::new_v4().simple());
+    remove_left_overs(server)?;
+    let name = format!("{PREFIX}{}", Uuid::new_v4().simple());
     let view = View { server, name, team_session, windows };
     let shown = view.build().and_then(|()| view.show());
     view.remove();
@@ -122,38 +132,49 @@ impl View<'_> {
         commands
     }
 
-    /// The command line of the client in pane number `index`.
+    /// The command line of the client in pane number `index`. Its session begins with a window
+    /// that only holds the place until the window to be shown is linked in.
     fn client(&self, index: usize, window: &Window) -> Vec<String> {
         let inner = format!("{}-{index}", self.name);
-        let target = format!("={inner}:");
-        // tmux refuses to run in itself unless it is not told that it would.
-        let shell = ["/bin/sh", "-c", "unset TMUX TMUX_PANE; exec \"$@\"", "sh"];
+        let exact = format!("={inner}");
+        let inside = format!("={inner}:");
+        let place = format!("={inner}:={inner}");
+        let shown = format!("={}:{}", self.team_session.name, window.window);
         let tmux = ["tmux", "-u", "-S", &self.team_session.socket];
-        let session = format!("={}", self.team_session.name);
-        let new = ["new-session", "-t", &session, "-s", &inner];
-        let leave = [";", "set-option", "-t", &target, "destroy-unattached", "on"];
-        let plain = [";", "set-option", "-t", &target, "status", "off"];
-        let select = format!("{target}{}", window.window);
-        let select = [";", "select-window", "-t", &select];
-        let parts: [&[&str]; 6] = [&shell, &tmux, &new, &leave, &plain, &select];
+        let parts: [&[&str]; 8] = [
+            // tmux refuses to run in itself unless it is not told that it would. The session is
+            // to go with its client, also when the pane is closed.
+            &["/bin/sh", "-c", ATTEND, "sh", &self.team_session.socket, &exact],
+            &tmux,
+            &["new-session", "-d", "-s", &inner, "-n", &inner, "cat", "-", ";"],
+            &["set-option", "-t", &inside, "status", "off", ";"],
+            &["set-option", "-t", &inside, "detach-on-destroy", "on", ";"],
+            &["link-window", "-s", &shown, "-t", &inside, ";"],
+            &["kill-window", "-t", &place, ";"],
+            &["attach-session", "-t", &exact],
+        ];
         parts.concat().into_iter().map(str::to_owned).collect()
     }
 
     /// Shows the session in the user's terminal until the user leaves it.
     fn show(&self) -> Result<(), TerminalError> {
         let target = format!("={}:", self.name);
-        // From now on the session goes when the user does, even if this process is killed.
-        let leave = SetOption::new().target_pane(target.clone());
-        let leave = leave.option("destroy-unattached").value("on").build();
         let session = format!("={}", self.name);
+        let on_end = |value| {
+            let set = SetOption::new().target_pane(target.clone());
+            set.option("detach-on-destroy").value(value).build()
+        };
         let pane = env::var_os("TMUX_PANE").filter(|_| self.is_around_us());
         let Some(pane) = pane else {
             let attach = AttachSession::new().target_session(session).build();
-            return self.foreground(vec![attach, leave, tiled(&target)], None);
+            let commands = [on_end("on"), attach, tiled(&target)];
+            return self.foreground("attach-session", sequence(commands), None);
         };
         let switch = SwitchClient::new().target_session(session).build();
-        self.foreground(vec![switch, leave, tiled(&target)], Some(pane))?;
-        while self.is_there()? {
+        // When the view ends by itself, the user is to get back to another session.
+        let commands = [on_end("off"), switch, tiled(&target)];
+        self.foreground("switch-client", sequence(commands), Some(pane))?;
+        while self.is_watched()? {
             thread::sleep(POLL);
         }
         Ok(())
@@ -167,47 +188,58 @@ impl View<'_> {
         around.rsplit(',').nth(1).is_some_and(|pid| Some(pid) == server)
     }
 
-    fn is_there(&self) -> Result<bool, TerminalError> {
-        let list = ListSessions::new().format("#{session_name}").build();
+    /// Whether somebody looks at the view.
+    fn is_watched(&self) -> Result<bool, TerminalError> {
+        let list = ListSessions::new().format("#{session_name}\t#{session_attached}").build();
         let reply = self.server.run(sequence([list]))?;
         if reply.no_server() {
             return Ok(false);
         }
-        Ok(reply.ok()?.lines().any(|name| name == self.name))
+        let watched = |line: &str| {
+            let (name, clients) = line.split_once('\t')?;
+            (name == self.name).then_some(clients != "0")
+        };
+        Ok(reply.ok()?.lines().find_map(watched).unwrap_or(false))
+    }
+
+    /// tmux, in a shell that removes the view when it ends. That also happens when the terminal
+    /// is closed, which ends this process.
+    fn attending(&self) -> Command {
+        let mut shell = Command::new("/bin/sh");
+        let session = format!("={}", self.name);
+        shell.args(["-c", ATTEND, "sh", &self.team_session.socket, &session]);
+        shell.args(["tmux", "-u", "-S", &self.team_session.socket]);
+        shell
     }
 
     /// Runs `commands` in the user's terminal. `pane` is the pane that this process runs in, by
     /// which the server finds the user's client.
     fn foreground(
         &self,
-        commands: Vec<TmuxCommand<'_>>,
+        command: &str,
+        commands: TmuxCommands<'_>,
         pane: Option<OsString>,
     ) -> Result<(), TerminalError> {
-        let command = commands.first().and_then(|first| first.name.as_deref()).unwrap_or("");
-        let command = command.to_owned();
-        let mut program = self.server.program();
+        let mut program = if pane.is_some() { self.server.program() } else { self.attending() };
         if let Some(pane) = pane {
             program.env("TMUX_PANE", pane);
         }
-        program.args(sequence(commands).to_vec().iter().map(AsRef::as_ref));
+        program.args(commands.to_vec().iter().map(AsRef::as_ref));
         let child = program.stderr(Stdio::piped()).spawn().map_err(cannot_start)?;
         let output = child.wait_with_output()?;
         if output.status.success() {
             return Ok(());
         }
         let output = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Err(TerminalError::Failed { command, output })
+        Err(TerminalError::Failed { command: command.to_owned(), output })
     }
 
     /// Removes what is left of the view, and gives the windows back the size that they have
     /// without a terminal; otherwise they would stay as small as they were shown.
     fn remove(&self) {
-        let mut names = vec![self.name.clone()];
-        names.extend((0..self.windows.len()).map(|index| format!("{}-{index}", self.name)));
-        for name in names {
-            let kill = KillSession::new().target_session(format!("={name}")).build();
-            // Nearly always it has gone by itself.
-            let _ = self.server.run(sequence([kill]));
+        let clients = (0..self.windows.len()).map(|index| format!("{}-{index}", self.name));
+        for name in clients.chain([self.name.clone()]) {
+            remove_session(self.server, &name);
         }
         let panes = self.windows.iter().filter_map(|(_, window)| Pane::of(window));
         let resize = panes.map(|pane| {
@@ -224,6 +256,41 @@ impl View<'_> {
             let _ = self.server.run(sequence(commands.iter().cloned()));
         }
     }
+}
+
+/// Runs a client, whose command line follows the socket and the session to be removed after it,
+/// whatever happens to the terminal.
+const ATTEND: &str = r#"trap '' HUP; unset TMUX TMUX_PANE; socket=$1 session=$2; shift 2
+"$@"; status=$?; tmux -S "$socket" kill-session -t "$session" 2>/dev/null; exit $status"#;
+
+/// Removes a session; that it is gone already is fine.
+fn remove_session(server: &Server, name: &str) {
+    let kill = KillSession::new().target_session(format!("={name}")).build();
+    let _ = server.run(sequence([kill]));
+}
+
+/// Removes views whose process was killed before it could do so.
+fn remove_left_overs(server: &Server) -> Result<(), TerminalError> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let list = ListSessions::new().format(VIEWS).build();
+    for name in left_overs(&server.run(sequence([list]))?.ok()?, now) {
+        remove_session(server, name);
+    }
+    Ok(())
+}
+
+/// Format of the lines that [`left_overs`] reads.
+const VIEWS: &str = "#{session_name}\t#{session_attached}\t#{session_created}";
+
+fn left_overs(output: &str, now: u64) -> Vec<&str> {
+    let left_over = |line: &'_ str| {
+        let mut fields = line.split('\t');
+        let (name, clients, created) = (fields.next()?, fields.next()?, fields.next()?);
+        let created: u64 = created.parse().ok()?;
+        let old = now >= created.saturating_add(LEFT_OVER_SECONDS);
+        (name.starts_with(PREFIX) && clients == "0" && old).then_some(name.len())
+    };
+    output.lines().filter_map(|line| left_over(line).map(|end| &line[..end])).collect()
 }
 
 /// A size in which `number` panes fit however the user's terminal is; the session takes on that
@@ -258,6 +325,13 @@ mod tests {
             let (width, height) = room(number);
             assert!(width >= 40 * number && height >= 10 * number);
         }
+    }
+
+    #[test]
+    fn only_old_views_that_nobody_sees_are_left_over() {
+        let output = "clawteam-view-old\t0\t900\nclawteam-view-new\t0\t950\n\
+                      clawteam-view-seen\t1\t900\nclawteam-t\t0\t900\nbroken\n";
+        assert_eq!(left_overs(output, 960), ["clawteam-view-old"]);
     }
 
     #[test]

@@ -1,15 +1,20 @@
 //! Behaviour of the built program.
 
 mod cli;
+mod concurrency;
 mod crew;
 mod demo;
+mod doctor;
 mod git;
 mod install;
 mod launch;
 mod proc;
 mod prompt;
+mod python;
+mod readme;
 mod scripted_agent;
 mod spawn;
+mod store;
 mod support;
 mod template;
 mod tmux;
@@ -24,4 +29,3 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(5));
     }
 }
-mod store;

@@ -61,7 +61,10 @@ fn end(group: &mut Group, grace: Duration) -> (bool, Duration) {
     let start = Instant::now();
     let gone = std::thread::scope(|scope| {
         let ending = scope.spawn(|| SystemProcesses.end_group(leader, grace));
-        let _ = group.child.wait();
+        while !ending.is_finished() {
+            let _ = group.child.try_wait();
+            std::thread::sleep(Duration::from_millis(2));
+        }
         ending.join().expect("no panic")
     });
     (gone, start.elapsed())
@@ -79,7 +82,6 @@ fn the_same_process_is_recognised_and_a_recycled_number_is_not() {
     let real = group.leader();
     let recycled = ProcessId { start: real.start - 1, ..real };
     assert!(SystemProcesses.end_group(recycled, Duration::ZERO), "that one is gone");
-    SystemProcesses.terminate(recycled);
     assert!(group.child.try_wait().expect("a child").is_none(), "a stranger was ended");
     assert!(SystemProcesses.is_alive(real));
 
@@ -87,6 +89,28 @@ fn the_same_process_is_recognised_and_a_recycled_number_is_not() {
     let status = group.child.wait().expect("a child");
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(15));
     assert!(!SystemProcesses.is_alive(real));
+}
+
+#[test]
+fn a_recycled_number_gets_no_signal() {
+    // Signals that are pending together are handled in the order of their numbers, and WINCH
+    // has a higher one than TERM: what was sent is told before it.
+    let script = "trap 'echo TERM' TERM; trap 'echo WINCH; exit' WINCH; echo set
+                  while :; do sleep 0.05; done";
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", script])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("sh starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+    assert_eq!(lines.next().expect("a line").expect("text"), "set");
+    let real = SystemProcesses.identify(child.id()).expect("it runs");
+    SystemProcesses.terminate(ProcessId { start: real.start - 1, ..real });
+    let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    let pid = pid.expect("a child has a number");
+    rustix::process::kill_process(pid, rustix::process::Signal::WINCH).expect("it runs");
+    assert_eq!(lines.next().expect("a line").expect("text"), "WINCH");
+    assert!(child.wait().expect("a child").success());
 }
 
 #[test]

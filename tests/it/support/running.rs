@@ -105,7 +105,7 @@ impl Running {
                 },
             }
         };
-        for line in self.lines.iter() {
+        for line in &self.lines {
             self.stdout.extend_from_slice(&line);
         }
         let stderr = self.stderr.take().map(|reader| reader.join().expect("it only reads"));

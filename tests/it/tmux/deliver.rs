@@ -154,7 +154,7 @@ fn what_is_typed_but_not_read_is_not_delivered() {
 fn a_program_that_stops_reading_halfway_has_not_taken_the_text() {
     let server = Server::new();
     let (window, file) = reader(&server, "read -r line; echo \"$line\" > \"$1\"; exec sleep 600");
-    let text = long_text(100);
+    let text = long_text(20);
     let result = server.tmux.deliver(&window, &text, Duration::from_secs(3));
     assert_eq!(result.expect("it is there"), Delivery::NotTaken);
     assert_eq!(read(&file).trim_end(), text.lines().next().expect("a line"));
@@ -208,8 +208,10 @@ fn a_pane_with_its_input_switched_off_is_not_ready() {
     let server = Server::new();
     let (window, file) = reader(&server, "exec cat > \"$1\"");
     server.ask(&["select-pane", "-d", "-t", &window.pane]);
+    let start = Instant::now();
     let result = server.tmux.deliver(&window, "hello", SHORT).expect("it is there");
     assert_eq!(result, Delivery::NotReady);
+    assert!(start.elapsed() >= SHORT, "the user could have switched it on meanwhile");
     server.ask(&["select-pane", "-e", "-t", &window.pane]);
     assert_eq!(deliver(&server, &window, "hello"), Delivery::Delivered);
     until("it is read", || read(&file) == "hello\n");

@@ -98,6 +98,45 @@ fn all_windows_are_shown_side_by_side_and_stay_as_they_are() {
 }
 
 #[test]
+fn a_terminal_that_is_closed_leaves_nothing() {
+    let (server, outer) = (Server::new(), Server::new());
+    team(&server, 3);
+    terminal(&outer, ("120", "40"), &driver(&server, ""));
+    until("all are shown", || shows_all(&outer, 3));
+    outer.kill();
+    until("nothing is left of it", || views(&server).is_empty());
+    assert_eq!(server.agents("t"), ["agent0", "agent1", "agent2"]);
+}
+
+#[test]
+fn windows_may_close_while_they_are_shown_and_the_view_ends_with_the_last() {
+    let (server, outer) = (Server::new(), Server::new());
+    team(&server, 5);
+    let hold = server.open("t2", "stranger", &["cat", "-"]);
+    terminal(&outer, ("120", "40"), &driver(&server, ""));
+    until("all are shown", || shows_all(&outer, 5));
+    let mut open = server.tmux.windows_of(&team_name("t")).expect("a list");
+    assert_eq!(open.len(), 5, "the clients of the view are no agents");
+    let (_, first) = open.remove(0);
+    server.tmux.close(&first).expect("closed");
+    until("it is no longer shown", || !screen(&outer).contains("text0."));
+    until("the others are", || shows_all_but_first(&outer));
+    std::thread::scope(|scope| {
+        for (_, window) in &open {
+            scope.spawn(|| server.tmux.close(window).expect("closed"));
+        }
+    });
+    until("it says so", || screen(&outer).contains("result: Tiled 5 panes in clawteam-t"));
+    until("nothing is left of it", || views(&server).is_empty());
+    assert!(server.tmux.exists(&hold), "the server went with the view");
+}
+
+fn shows_all_but_first(outer: &Server) -> bool {
+    let screen = screen(outer);
+    (1..5).all(|n| screen.contains(&format!("text{n}.")))
+}
+
+#[test]
 fn from_a_window_of_the_same_server_the_terminal_is_switched_over() {
     let (server, outer) = (Server::new(), Server::new());
     team(&server, 2);
