@@ -35,10 +35,9 @@ impl Typed {
     pub(super) fn take(&mut self, byte: u8) -> Step {
         match (self.paste, byte) {
             (None, b'\r' | b'\n') if self.text.is_empty() => Step::Silent,
-            (None, b'\r' | b'\n') => Step::Done,
             (None, 0x03) => Step::Interrupted,
             (None, 0x04) if self.text.is_empty() => Step::Interrupted,
-            (None, 0x04) => Step::Done,
+            (None, b'\r' | b'\n' | 0x04) => Step::Done,
             (None, 0x7f | 0x08) => match self.text.pop() {
                 Some(_) => Step::Erased,
                 None => Step::Silent,

@@ -16,7 +16,7 @@ use crate::store::Dir;
 #[derive(Debug, Args)]
 pub(super) struct ScriptedAgentArgs {
     /// What it shall do [default: what is pasted into the terminal, or the file that
-    /// CLAWTEAM_PROMPT_FILE names]
+    /// `CLAWTEAM_PROMPT_FILE` names]
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
 }
@@ -44,6 +44,7 @@ pub(super) fn run(cx: &Cx, args: ScriptedAgentArgs) -> Outcome<ExitCode> {
     Ok(ExitCode::from(status))
 }
 
+#[expect(clippy::disallowed_methods, reason = "a file that the user named, not one of the store")]
 fn prompt(cx: &Cx, given: Option<String>) -> Outcome<String> {
     if let Some(text) = given {
         return Ok(text);

@@ -1,5 +1,7 @@
 //! Behaviour of the built program.
 
+#![allow(clippy::disallowed_methods, reason = "tests set up and look at everything themselves")]
+
 mod cli;
 mod concurrency;
 mod doctor;

@@ -45,7 +45,7 @@ pub enum Event {
         subject: String,
     },
     /// A message was sent.
-    Sent(Message),
+    Sent(Box<Message>),
     /// Somebody committed.
     Committed {
         /// Who.
@@ -139,7 +139,7 @@ impl<'a> Watch<'a> {
         for message in log::newest(self.app, &self.team, usize::MAX, None)?.into_iter().rev() {
             let text = serde_json::to_string(&message).unwrap_or_default();
             if self.messages.insert(text) && message.kind != MessageType::Idle {
-                events.push((message.timestamp.clone(), Event::Sent(message)));
+                events.push((message.timestamp.clone(), Event::Sent(Box::new(message))));
             }
         }
         Ok(events)

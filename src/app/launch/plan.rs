@@ -246,7 +246,7 @@ fn tasks(app: &App, request: &Request, template: &Template, team: &TeamName) -> 
         let blocked_by = task
             .blocked_by
             .iter()
-            .filter_map(|subject| of_subject.get(subject.as_str()).map(|id| id.to_string()));
+            .filter_map(|subject| of_subject.get(subject.as_str()).map(ToString::to_string));
         let new = NewTask {
             id: id.clone(),
             subject: fill(&task.subject, &values),

@@ -36,13 +36,11 @@ impl<'t, 'f> Fields<'t, 'f> {
     }
 
     fn text(&mut self, key: &'static str) -> Option<String> {
-        match self.get(key)? {
-            Value::String(text) => Some(text.clone()),
-            _ => {
-                self.wrong(key, "text");
-                None
-            }
+        if let Value::String(text) = self.get(key)? {
+            return Some(text.clone());
         }
+        self.wrong(key, "text");
+        None
     }
 
     fn required(&mut self, key: &'static str) -> String {
