@@ -13,6 +13,7 @@ mod readme;
 mod spawn;
 mod store;
 mod support;
+mod tidy;
 mod tmux;
 
 use std::time::{Duration, Instant};
