@@ -195,7 +195,9 @@ fn follow(
     loop {
         let tasks = watch.look(tell)?;
         let running = liveness::all(app, team).values().any(|alive| *alive == Some(true));
-        let done = tasks.iter().all(|task| task.status == Status::Completed);
+        let completed = tasks.iter().all(|task| task.status == Status::Completed);
+        // Without any task somebody has removed the team.
+        let done = completed && !tasks.is_empty();
         let stuck = |why: &str| Err(stuck(app, team, &tasks, why).into());
         if done && !running {
             // What happened between the last look and the last end.
