@@ -4,6 +4,7 @@
 //! named, and `--quick` takes few runs, to see that it works. `docs/performance.md` tells more.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
+#![allow(clippy::disallowed_methods, reason = "it sets up and measures everything itself")]
 
 mod measure;
 mod world;

@@ -3,6 +3,8 @@
 //! It does what its prompt says in shell blocks, or works off the team's tasks, and speaks to the
 //! team as every agent does: by running `$CLAWTEAM_BIN`. It opens no document of the team.
 
+#![expect(clippy::disallowed_methods, reason = "an agent works with programs of its own")]
+
 mod program;
 mod shell;
 mod terminal;

@@ -353,9 +353,7 @@ fn plan(
             prompt: prompt.as_deref(),
         },
     );
-    for warning in line.warnings {
-        app.warn(warning);
-    }
+    line.warnings.into_iter().for_each(|warning| app.warn(warning));
     let agents = app.data_dir.join(Dir::agents(&request.team).as_str());
     let mut plan = LaunchPlan {
         schema: PLAN_SCHEMA.into(),

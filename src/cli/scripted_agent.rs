@@ -47,6 +47,7 @@ pub(super) fn run(cx: &Cx, args: ScriptedAgentArgs) -> Outcome<ExitCode> {
     Ok(ExitCode::from(status))
 }
 
+#[expect(clippy::disallowed_methods, reason = "a file that the user named, not one of the store")]
 fn prompt(cx: &Cx, given: Option<String>) -> Outcome<String> {
     if let Some(text) = given {
         return Ok(text);

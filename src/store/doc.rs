@@ -151,7 +151,7 @@ impl Store {
                 .chunks(share)
                 .map(|part| scope.spawn(move || self.read_all(dir, part)))
                 .collect();
-            let joined = parts.into_iter().map(|part| part.join());
+            let joined = parts.into_iter().map(std::thread::ScopedJoinHandle::join);
             joined.map(|part| part.expect("a reading thread does not panic")).collect()
         });
         let mut listing = Listing { docs: Vec::with_capacity(names.len()), bad: Vec::new() };

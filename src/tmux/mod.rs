@@ -4,6 +4,8 @@
 //! is used only on the server that gave it out. What belongs together is sent to the server as
 //! one sequence.
 
+#![expect(clippy::disallowed_methods, reason = "an adapter: it runs tmux and looks at terminals")]
+
 mod command;
 mod deliver;
 mod open;

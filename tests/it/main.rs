@@ -1,5 +1,7 @@
 //! Behaviour of the built program.
 
+#![allow(clippy::disallowed_methods, reason = "tests set up and look at everything themselves")]
+
 mod cli;
 mod concurrency;
 mod crew;
@@ -17,6 +19,7 @@ mod spawn;
 mod store;
 mod support;
 mod template;
+mod tidy;
 mod tmux;
 
 use std::time::{Duration, Instant};

@@ -158,7 +158,8 @@ fn a_long_prompt_arrives_whole() {
     let place = Place::new();
     let reader = place.script("reader", READER);
     let line = "word ".repeat(20);
-    let task: String = (0..600).map(|n| format!("{n} {line}\n")).collect();
+    let task: Vec<String> = (0..600).map(|n| format!("{n} {line}\n")).collect();
+    let task = task.concat();
     let told = place.world.json(&[
         "spawn",
         "tmux",

@@ -1,5 +1,10 @@
 //! The repository of the demo.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the program that the demo is about is its own to make"
+)]
+
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;

@@ -1,5 +1,10 @@
 //! Documents as files below a data directory.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one place that opens files of the data directory"
+)]
+
 mod commit;
 mod journal;
 mod lock;
