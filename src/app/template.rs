@@ -98,7 +98,7 @@ pub fn list(app: &App) -> Outcome<Vec<Listed>> {
     Ok(found.into_values().collect())
 }
 
-/// The template in the file called `name`, which must exist.
+/// The template in the file called `name`, or else the user's template that calls itself so.
 pub fn find(app: &App, name: &str) -> Outcome<Parsed> {
     let name = Name::parse_as("template name", name)?;
     if let Some(parsed) = user_template(app, &name)? {
@@ -107,8 +107,24 @@ pub fn find(app: &App, name: &str) -> Outcome<Parsed> {
     if let Some(parsed) = built_in(name.as_str())? {
         return Ok(parsed);
     }
+    if let Some(parsed) = user_template_that_says(app, &name)? {
+        return Ok(parsed);
+    }
     let place = app.home_store.path_of(&Dir::templates().entry("")).display().to_string();
     Err(NotFound { name: name.to_string(), place }.into())
+}
+
+/// The first of the user's templates that has another file name, but `name` in it.
+fn user_template_that_says(app: &App, name: &Name) -> Outcome<Option<Parsed>> {
+    let mut files = app.home_store.backend().list(&Dir::templates())?;
+    files.sort_unstable();
+    let stems = files.iter().filter_map(|file| file.strip_suffix(".toml"));
+    let parsed = stems.filter_map(|stem| {
+        let stem = Name::parse(stem).ok()?;
+        // One that is broken cannot be the one that is meant.
+        user_template(app, &stem).ok().flatten()
+    });
+    Ok(parsed.into_iter().find(|parsed| parsed.template.name == name.as_str()))
 }
 
 /// The template of that name that comes with clawteam, even if the user has another.

@@ -31,7 +31,10 @@ pub(super) fn run(cx: &Cx, args: ScriptedAgentArgs) -> Outcome<ExitCode> {
         Some(setting) => {
             // Only what wakes the agent up; what has changed it learns by asking clawteam.
             let team = TeamName::parse(setting.team.clone())?;
-            let inbox = AgentName::parse(setting.name.clone())?;
+            let inbox = match cx.app.identity.user.as_str() {
+                "" => AgentName::parse(setting.name.clone())?,
+                user => AgentName::parse(format!("{user}_{}", setting.name))?,
+            };
             let dirs = [Dir::tasks(&team), Dir::inbox(&team, &inbox)];
             let mut changes = cx.app.store.backend().watch(&dirs)?;
             Box::new(move |limit| {

@@ -109,3 +109,25 @@ fn an_interrupted_demo_leaves_nobody_running() {
     assert!(ran.stderr.contains("interrupted"), "{ran}");
     until("no agent is left", || crew.runners().is_empty());
 }
+
+#[test]
+fn a_demo_that_cannot_end_well_says_what_is_left() {
+    let crew = Crew::without_tmux();
+    let running = crew.world.call(&["demo"]).start();
+    until("agents run", || crew.runners().len() == 4);
+    let teams = crew.world.json(&["team", "discover"]);
+    let team = teams[0]["name"].as_str().expect("a team").to_owned();
+    for agent in ["alice", "bob", "carol", "lead"] {
+        let ask = ["inbox", "send", &team, agent, "End.", "--type", "shutdown_request"];
+        crew.world.run(&ask).succeeds();
+    }
+    let ran = running.finish();
+    ran.exits(1);
+    for part in [
+        "all agents have ended",
+        "Merge the rest and run all tests (blocked, lead)",
+        "ended with status 0",
+    ] {
+        assert!(ran.stderr.contains(part), "not `{part}`\n{ran}");
+    }
+}

@@ -115,11 +115,14 @@ fn templates_are_listed_and_the_users_come_first() {
     let built_in: Vec<String> = names(&crew.world.json(&["template", "list"]));
     assert!(built_in.contains(&r#""demo" "builtin""#.to_owned()), "{built_in:?}");
     crew.template("demo", "[template]\ndescription = \"mine\"\n[template.leader]\nname = \"l\"\n");
-    crew.template("mine", "[template.leader]\nname = \"l\"\n");
+    crew.template("mine", "[template]\nname = \"ours\"\n[template.leader]\nname = \"l\"\n");
     let listed: Vec<String> = names(&crew.world.json(&["template", "list"]));
     assert_eq!(listed.len(), built_in.len() + 1);
     assert!(listed.contains(&r#""demo" "user""#.to_owned()), "{listed:?}");
     assert_eq!(crew.world.json(&["template", "show", "demo"])["description"], "mine");
+    for name in ["mine", "ours"] {
+        assert_eq!(crew.world.json(&["template", "show", name])["name"], "ours");
+    }
 }
 
 #[test]

@@ -196,7 +196,9 @@ fn follow(
         // In this order: an agent finishes its task before it ends.
         let running = liveness::all(app, team).values().any(|alive| *alive == Some(true));
         let tasks = watch.look(tell)?;
-        let done = tasks.iter().all(|task| task.status == Status::Completed);
+        let completed = tasks.iter().all(|task| task.status == Status::Completed);
+        // Without any task somebody has removed the team.
+        let done = completed && !tasks.is_empty();
         let stuck = |why: &str| Err(stuck(app, team, &tasks, why).into());
         if done && !running {
             // What happened between the last look and the last end.
