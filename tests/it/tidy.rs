@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("env", &[]),
-    // The data of the ports (windows, processes) stands in documents.
-    ("domain", &["core", "ports::ProcessId", "ports::terminal"]),
+    ("domain", &["core"]),
     ("ports", &["core"]),
     ("store", &["core"]),
     ("git", &["core", "ports"]),
