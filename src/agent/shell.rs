@@ -6,6 +6,10 @@ use super::AgentError;
 
 /// Commits are made in the name of the agent, whoever the machine belongs to.
 fn signed(command: &mut Command, name: &str, team: &str) {
+    // Set where clawteam was started from a hook: another repository than the one we work in.
+    for elsewhere in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
+        command.env_remove(elsewhere);
+    }
     let mail = format!("{name}@{team}.clawteam.invalid");
     for role in ["AUTHOR", "COMMITTER"] {
         command.env(format!("GIT_{role}_NAME"), name).env(format!("GIT_{role}_EMAIL"), &mail);

@@ -58,8 +58,7 @@ impl Typed {
                 }
                 self.text.truncate(self.text.len() - PASTE_END.len());
                 self.paste = None;
-                let lines = self.text[begin..].iter().filter(|byte| **byte == b'\n').count();
-                Step::Pasted(lines + 1)
+                Step::Pasted(self.text[begin..].split(|byte| *byte == b'\n').count())
             }
         }
     }

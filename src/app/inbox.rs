@@ -32,7 +32,7 @@ fn message_name(tick: Tick) -> String {
 }
 
 /// Where the message called `name` is logged.
-fn log_key(team: &TeamName, name: &str) -> Key {
+pub(super) fn log_key(team: &TeamName, name: &str) -> Key {
     let rest = name.strip_prefix("msg-").unwrap_or(name);
     Dir::message_log(team).entry(&format!("evt-{rest}.json"))
 }
@@ -169,11 +169,14 @@ impl Taken {
 
     /// Removes the messages for good: whoever took them has shown them.
     pub fn settle(self, app: &App) -> Outcome<()> {
-        let team = self.team;
+        let mut filed = log::Filed::of(app, &self.team);
         let mut claims = Vec::with_capacity(self.entries.len());
         for (claim, message) in self.entries {
-            let key = log_key(&team, &claim.name);
-            let log = if log::has_elsewhere(app, &key, &message)? { None } else { Some(key) };
+            let log = if filed.holds(&claim.name, &message)? {
+                None
+            } else {
+                Some(log_key(&self.team, &claim.name))
+            };
             claims.push((claim, log));
         }
         Ok(app.store.backend().settle(claims)?)

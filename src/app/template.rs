@@ -10,7 +10,14 @@ use crate::domain::template::{self, Parsed};
 use crate::store::{Dir, Key};
 
 /// The templates that come with clawteam, by name.
-const BUILT_IN: [(&str, &str); 1] = [("demo", include_str!("../../templates/demo.toml"))];
+const BUILT_IN: [(&str, &str); 6] = [
+    ("code-review", include_str!("../../templates/code-review.toml")),
+    ("demo", include_str!("../../templates/demo.toml")),
+    ("hedge-fund", include_str!("../../templates/hedge-fund.toml")),
+    ("research-paper", include_str!("../../templates/research-paper.toml")),
+    ("software-dev", include_str!("../../templates/software-dev.toml")),
+    ("strategy-room", include_str!("../../templates/strategy-room.toml")),
+];
 
 /// Where the templates that come with clawteam are said to be.
 const BUILT_IN_PLACE: &str = "(built in)";
@@ -117,7 +124,7 @@ fn user_template(app: &App, name: &Name) -> Outcome<Option<Parsed>> {
     let file = app.home_store.path_of(&key).display().to_string();
     let text = String::from_utf8(blob.bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..good].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = String::from_utf8_lossy(&error.as_bytes()[..good]).matches('\n').count() + 1;
         template::TemplateError::Syntax { file: file.clone(), line, reason: "not UTF-8".into() }
     })?;
     Ok(Some(template::parse(&text, &file, name.as_str())?))

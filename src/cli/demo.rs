@@ -25,12 +25,19 @@ pub(super) struct DemoArgs {
     fast: bool,
 }
 
+/// What one is about to see.
+const INTRODUCTION: &str = "A leader and three workers finish a small program. They are scripted \
+                            agents: no model, no network.";
+
 pub(super) fn run(cx: &Cx, args: DemoArgs) -> Outcome<ExitCode> {
     let stop = Cx::stop_on_signal()?;
     let began = Instant::now();
     let tell = |event: &Event| {
-        let line = line(cx, event);
-        let line = format!("{:5.1}s  {line}", began.elapsed().as_secs_f64());
+        let line = format!("{:5.1}s  {}", began.elapsed().as_secs_f64(), line(cx, event));
+        let line = match event {
+            Event::Repository { .. } => format!("{INTRODUCTION}\n\n{line}"),
+            _ => line,
+        };
         if cx.out.json {
             output::say(&line);
         } else {
@@ -38,12 +45,6 @@ pub(super) fn run(cx: &Cx, args: DemoArgs) -> Outcome<ExitCode> {
             let _ = cx.out.text(&line);
         }
     };
-    if !cx.out.json {
-        cx.out.text(
-            "A leader and three workers finish a small program. They are scripted agents: no model, \
-             no network.\n",
-        )?;
-    }
     let wish = Wish { dir: args.dir, fast: args.fast };
     let summary = demo::play(&cx.app, &wish, &stop, &tell)?;
     cx.out.result(&summary, || text(&summary))?;

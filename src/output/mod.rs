@@ -7,7 +7,7 @@ mod panel;
 mod screen;
 mod table;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -71,9 +71,14 @@ impl Output {
 
     /// Writes one JSON document, as Python prints it: two spaces, a newline at the end.
     pub fn json<T: Serialize>(&self, value: &T) -> Outcome<()> {
-        let mut text = serde_json::to_vec_pretty(value).expect("results have text keys");
-        text.push(b'\n');
-        self.raw(&text)
+        // Through a buffer: a list of ten thousand tasks need not stand in memory as text.
+        let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+        let written = serde_json::to_writer_pretty(&mut out, value).map_err(io::Error::from);
+        written
+            .and_then(|()| out.write_all(b"\n"))
+            .and_then(|()| out.flush())
+            .map_err(WriteError)?;
+        Ok(())
     }
 
     /// Writes one JSON document on one line, without spaces.

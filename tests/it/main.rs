@@ -4,15 +4,21 @@
 
 mod cli;
 mod concurrency;
+mod crew;
+mod demo;
 mod doctor;
 mod git;
 mod install;
+mod launch;
 mod proc;
 mod prompt;
+mod python;
 mod readme;
+mod scripted_agent;
 mod spawn;
 mod store;
 mod support;
+mod template;
 mod tidy;
 mod tmux;
 

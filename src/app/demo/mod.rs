@@ -153,7 +153,8 @@ pub fn play(
     let plan = launch::plan_of(app, &request, parsed)?;
     let mut watch = watch::Watch::new(app, &plan.team, &site)?;
     stop.wakes(watch.changes());
-    let launched = launch::launch(app, &plan, &|member| tell(&Event::Started(member.clone())))?;
+    let launched =
+        launch::launch(app, &plan, &|member| tell(&Event::Started(Box::new(member.clone()))))?;
     check_launched(app, &plan.team, &launched)?;
     let followed = follow(app, &plan.team, &mut watch, began, stop, tell);
     if let Err(failure) = followed {

@@ -90,7 +90,13 @@ impl Site {
     /// Makes the repository at `root`, with the unfinished program as its first commit.
     pub(super) fn make(app: &App, root: &Path) -> Outcome<Self> {
         fs::create_dir_all(root).map_err(io_error(root))?;
-        app.git.init(root, "main", ("clawteam demo", "demo@clawteam.invalid"))?;
+        let identity = ("clawteam demo", "demo@clawteam.invalid");
+        if let Err(error) = app.git.init(root, "main", identity) {
+            // Without git there is no demo: leave no empty directory. One with something in it
+            // stays.
+            let _ = fs::remove_dir(root);
+            return Err(error.into());
+        }
         for (name, text, runs) in FILES {
             let path = root.join(name);
             if let Some(above) = path.parent() {

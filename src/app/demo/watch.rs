@@ -22,7 +22,7 @@ pub enum Event {
         before: TestRun,
     },
     /// An agent was started, or not.
-    Started(Member),
+    Started(Box<Member>),
     /// An agent claimed a task.
     Claimed {
         /// The agent.

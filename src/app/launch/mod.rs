@@ -12,10 +12,10 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::App;
 use super::spawn::{self, Spawned};
+use super::{App, liveness};
 use crate::core::{AgentName, Outcome, TeamName};
-use crate::domain::agent::BackendKind;
+use crate::domain::agent::{AgentRecord, BackendKind, RunState};
 use crate::domain::task::Task;
 use crate::domain::template::Retry;
 use crate::ports::terminal::Delivery;
@@ -169,6 +169,8 @@ pub fn launch(app: &App, plan: &Plan, tell: &(dyn Fn(&Member) + Sync)) -> Outcom
             .collect();
         starts.into_iter().map(|start| start.join().expect("a start does not panic")).collect()
     });
+    let agents: Vec<Member> =
+        agents.into_iter().map(|member| still_there(app, &plan.team, member, tell)).collect();
     let ready = agents.iter().filter(|member| member.status == MemberStatus::Ready).count();
     let status = if ready == agents.len() {
         LaunchStatus::Launched
@@ -185,6 +187,31 @@ pub fn launch(app: &App, plan: &Plan, tell: &(dyn Fn(&Member) + Sync)) -> Outcom
         backend: plan.backend.as_str(),
         agents,
     })
+}
+
+/// A member as it is after all others were started: by then it may have broken down.
+fn still_there(
+    app: &App,
+    team: &TeamName,
+    member: Member,
+    tell: &(dyn Fn(&Member) + Sync),
+) -> Member {
+    let record = liveness::record(app, team, &member.name);
+    let broken = |record: &AgentRecord| {
+        record.state == RunState::Exited && record.exit_code.is_some_and(|code| code != 0)
+    };
+    match record.filter(|record| member.status != MemberStatus::Failed && broken(record)) {
+        Some(record) => {
+            let mut message = format!("it ended with status {}", record.exit_code.unwrap_or(-1));
+            if !record.last_output.is_empty() {
+                message.push_str(&format!("; its last output: {}", record.last_output.join(" | ")));
+            }
+            let member = Member { status: MemberStatus::Failed, message, ..member };
+            tell(&member);
+            member
+        }
+        None => member,
+    }
 }
 
 /// Starts a member, again if its template says so.

@@ -12,6 +12,7 @@ use crate::domain::profile::{self, Profile};
 use crate::domain::task::{NewTask, Others, Task, create};
 use crate::domain::team::TeamError;
 use crate::domain::template::{ModelChoice, Parsed, Template, TemplateAgent, Values, fill, model};
+use crate::ports::GitError;
 
 /// Why a launch is refused.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +117,10 @@ fn check_places(app: &App, request: &Request, members: &[Planned]) -> Outcome<st
     let first = members.first().map(|planned| &planned.request);
     let here = first.map_or_else(|| Ok(Path::new(".").to_owned()), spawn::directory)?;
     if request.workspace {
-        app.git.discover(&here)?;
+        let root = app.git.discover(&here)?.root;
+        if app.git.resolve(&root, "HEAD")?.is_none() {
+            return Err(GitError::NoCommits { path: root }.into());
+        }
     }
     Ok(here)
 }

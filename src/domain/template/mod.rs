@@ -162,7 +162,7 @@ impl Diagnose for TemplateError {
 pub fn parse(text: &str, file: &str, stem: &str) -> Result<Parsed, TemplateError> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         let at = error.span().map_or(0, |span| span.start.min(text.len()));
-        let line = text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = text.get(..at).unwrap_or(text).matches('\n').count() + 1;
         let reason = error.message().replace('\n', ", ");
         TemplateError::Syntax { file: file.to_owned(), line, reason }
     })?;

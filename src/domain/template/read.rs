@@ -36,11 +36,11 @@ impl<'t, 'f> Fields<'t, 'f> {
     }
 
     fn text(&mut self, key: &'static str) -> Option<String> {
-        if let Value::String(text) = self.get(key)? {
-            return Some(text.clone());
+        let text = self.get(key)?.as_str().map(str::to_owned);
+        if text.is_none() {
+            self.wrong(key, "text");
         }
-        self.wrong(key, "text");
-        None
+        text
     }
 
     fn required(&mut self, key: &'static str) -> String {

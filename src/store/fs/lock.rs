@@ -12,7 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -41,13 +41,16 @@ pub(super) fn try_acquire(file: &File, mode: Mode) -> io::Result<bool> {
     }
 }
 
-/// How often a lock that only lookers hold is tried again.
-const LOOKERS_MAX: usize = 1000;
+/// How long those who only look are waited for. They hold a lock for microseconds, but may be
+/// interrupted meanwhile.
+const LOOKERS_WAIT: Duration = Duration::from_secs(1);
 
 /// Takes the lock if nobody holds it alone. Somebody who only looks whether it is locked holds it
 /// for a moment, together with others, and is not taken for a holder.
 pub(super) fn try_claim(file: &File, mode: Mode) -> io::Result<bool> {
-    for _ in 0..LOOKERS_MAX {
+    let began = Instant::now();
+    let mut pause = Duration::ZERO;
+    loop {
         if try_acquire(file, mode)? {
             return Ok(true);
         }
@@ -55,9 +58,12 @@ pub(super) fn try_claim(file: &File, mode: Mode) -> io::Result<bool> {
             return Ok(false);
         }
         fs2::FileExt::unlock(file)?;
-        thread::yield_now();
+        if began.elapsed() > LOOKERS_WAIT {
+            return Ok(false);
+        }
+        thread::sleep(pause);
+        pause = (pause + Duration::from_micros(20)).min(Duration::from_millis(1));
     }
-    Ok(false)
 }
 
 /// Locks the file at `path`, which is made if it is missing and never removed.

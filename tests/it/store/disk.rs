@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use clawteam::store::Mode;
@@ -66,7 +66,7 @@ pub(super) struct Disk {
     pub(super) changes: usize,
     pub(super) reads: usize,
     pub(super) stopped: bool,
-    pub(super) trace: Vec<String>,
+    pub(super) trace: Vec<(&'static str, PathBuf)>,
 }
 
 pub(super) fn stopped() -> io::Error {
@@ -107,13 +107,13 @@ impl Disk {
     }
 
     /// Counts a change. True if it is to fail half-way.
-    pub(super) fn change(&mut self, what: &str, path: &Path) -> io::Result<()> {
+    pub(super) fn change(&mut self, what: &'static str, path: &Path) -> io::Result<()> {
         if self.stopped || self.fault == Fault::StopAfter(self.changes) {
             self.stopped = true;
             return Err(stopped());
         }
         self.changes += 1;
-        self.trace.push(format!("{} {what} {}", self.changes, path.display()));
+        self.trace.push((what, path.to_owned()));
         match self.fault {
             Fault::Fail(at, kind) if at == self.changes => Err(kind.into()),
             _ => Ok(()),

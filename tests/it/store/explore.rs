@@ -395,10 +395,12 @@ pub(super) fn explore_errors(
     for (start, pasts) in starts(scenario, keep)? {
         let Some(first) = pasts.into_iter().next() else { continue };
         let worlds = worlds(first, &scenario.steps);
+        let mut seen = HashSet::new();
         for at in 1.. {
             let fs = start.without_programs();
             fs.set_fault(kind.map_or(Fault::FailRead(at), |kind| Fault::Fail(at, kind)));
-            let mut failing = Failing { scenario, fs: &fs, worlds: &worlds, told: false };
+            let seen = &mut seen;
+            let mut failing = Failing { scenario, fs: &fs, worlds: &worlds, told: false, seen };
             let tried = failing.run(&mut tally.states);
             tried.map_err(|wrong| format!("{}, failure {kind:?} {at}: {wrong}", scenario.name))?;
             let (changes, reads) = (fs.changes(), fs.reads());
@@ -420,6 +422,8 @@ struct Failing<'a> {
     worlds: &'a [World],
     /// Whether a change was told to be made but perhaps not durable.
     told: bool,
+    /// What was found after a loss of power and checked already.
+    seen: &'a mut HashSet<u128>,
 }
 
 impl Failing<'_> {
@@ -455,7 +459,7 @@ impl Failing<'_> {
     }
 
     /// Checks that everything is there in the end, and stays when the power fails.
-    fn finish(&self, states: &mut usize) -> Result<(), String> {
+    fn finish(&mut self, states: &mut usize) -> Result<(), String> {
         self.fs.set_fault(Fault::None);
         let last = &self.worlds[self.worlds.len() - 1];
         self.recover(&self.open())?;
@@ -464,6 +468,9 @@ impl Failing<'_> {
             return Ok(());
         }
         for image in &self.fs.after_power_loss() {
+            if !self.seen.insert(image.digest()) {
+                continue;
+            }
             *states += 1;
             self.recover(&FsBackend::on(ROOT, Arc::new(image.clone()), true))?;
             check_world(&look(image), last)

@@ -52,15 +52,13 @@ impl SimFs {
     /// A copy of what programs see and of what is on the disk, with nobody holding a lock.
     /// This is also what is left when all programs are killed.
     pub(super) fn without_programs(&self) -> Self {
-        let disk = self.disk().clone();
+        let disk = self.disk();
         Self::of(Disk {
-            locks: BTreeMap::new(),
-            fault: Fault::None,
-            changes: 0,
-            reads: 0,
-            stopped: false,
-            trace: Vec::new(),
-            ..disk
+            nodes: disk.nodes.clone(),
+            live: disk.live.clone(),
+            durable: disk.durable.clone(),
+            pending: disk.pending.clone(),
+            ..Disk::empty()
         })
     }
 
@@ -126,7 +124,10 @@ impl SimFs {
 
     /// The changes since the fault was set, for a message.
     pub(super) fn trace(&self) -> String {
-        self.disk().trace.join("\n")
+        let disk = self.disk();
+        let lines = disk.trace.iter().enumerate();
+        let lines = lines.map(|(at, (what, path))| format!("{} {what} {}", at + 1, path.display()));
+        lines.collect::<Vec<String>>().join("\n")
     }
 
     /// Every file, and every directory with a `/` at its end, as programs see them.
