@@ -5,6 +5,7 @@
 //! status, and then puts the agent's tasks back. No shell is involved.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::lifecycle::{self, Ending, Exited};
 use super::{App, agents, respawn};
@@ -147,16 +148,22 @@ fn after_end(
     }
 }
 
+/// How long tmux may take to show what an agent wrote at its very end.
+const SCREEN_WAIT: Duration = Duration::from_millis(200);
+
 /// The last lines that the agent showed.
 fn last_lines(app: &App, team: &TeamName, agent: &AgentName, plan: &LaunchPlan) -> Vec<String> {
-    match plan.backend {
-        BackendKind::Tmux => {
-            let record = super::liveness::record(app, team, agent.as_str());
-            let window = record.and_then(|record| record.window);
-            window.and_then(|w| app.terminal.tail(&w, LAST_LINES).ok()).unwrap_or_default()
+    if plan.backend == BackendKind::Subprocess {
+        return app.store.tail(&Key::agent_log(team, agent), LAST_LINES).unwrap_or_default();
+    }
+    let record = super::liveness::record(app, team, agent.as_str());
+    let Some(window) = record.and_then(|record| record.window) else { return Vec::new() };
+    let deadline = Instant::now() + SCREEN_WAIT;
+    loop {
+        let lines = app.terminal.tail(&window, LAST_LINES).unwrap_or_default();
+        if !lines.is_empty() || Instant::now() >= deadline {
+            return lines;
         }
-        BackendKind::Subprocess => {
-            app.store.tail(&Key::agent_log(team, agent), LAST_LINES).unwrap_or_default()
-        }
+        std::thread::sleep(Duration::from_millis(10));
     }
 }

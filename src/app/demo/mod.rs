@@ -193,8 +193,9 @@ fn follow(
 ) -> Outcome<()> {
     let mut completed_at: Option<Instant> = None;
     loop {
-        let tasks = watch.look(tell)?;
+        // In this order: an agent finishes its task before it ends.
         let running = liveness::all(app, team).values().any(|alive| *alive == Some(true));
+        let tasks = watch.look(tell)?;
         let done = tasks.iter().all(|task| task.status == Status::Completed);
         let stuck = |why: &str| Err(stuck(app, team, &tasks, why).into());
         if done && !running {

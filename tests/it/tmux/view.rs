@@ -13,9 +13,8 @@ use crate::until;
 
 const SOCKET: &str = "CLAWTEAM_TEST_SOCKET";
 
-/// Shows the team `t`, in the program that the other tests start.
+/// Shows the team `t` in the program that the other tests start; by itself it has nothing to do.
 #[test]
-#[ignore = "started by the tests below"]
 fn show_the_team() {
     let Some(socket) = env::var_os(SOCKET) else { return };
     let shown = Tmux::new(Some(PathBuf::from(socket))).attach(&team_name("t"));
@@ -26,7 +25,7 @@ fn show_the_team() {
 fn driver(server: &Server, redirection: &str) -> Vec<String> {
     let program = env::current_exe().expect("this program has a path");
     let script = format!(
-        "{SOCKET}='{}' '{}' --ignored --exact --nocapture tmux::view::show_the_team \
+        "{SOCKET}='{}' '{}' --exact --nocapture tmux::view::show_the_team \
          {redirection}; exec cat",
         server.path("socket").display(),
         program.display()
