@@ -1,15 +1,17 @@
 //! Teams at a glance.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::wait::Stop;
-use super::{App, inbox, liveness, log, task, team};
+use super::{App, inbox, liveness, log, task, team, workspace};
 use crate::core::{Outcome, TeamName, limits};
-use crate::domain::board::{Board, Seen, Snapshot};
+use crate::domain::board::{self, Board, Conflicts, Seen, Snapshot};
 use crate::domain::cost::{self, CostEvent, CostSummary};
 use crate::domain::team::{Member, Team};
+use crate::domain::workspace::Workspace;
 use crate::store::{Changes, Dir};
 
 /// The board of a team as it stands.
@@ -21,6 +23,7 @@ pub fn of(app: &App, name: &TeamName) -> Outcome<Board> {
         tasks: task::all(app, name)?,
         messages: log::newest(app, name, limits::BOARD_MESSAGES_MAX, None)?,
         cost: spent(app, name),
+        conflicts: conflicts(app, name),
         team,
     }))
 }
@@ -45,6 +48,20 @@ fn spent(app: &App, team: &TeamName) -> Option<CostSummary> {
     };
     let events = app.store.list::<CostEvent>(&Dir::costs(team), is_report).ok()?;
     Some(cost::summarize(events.iter().map(|(_, doc)| &doc.value)))
+}
+
+/// The files that several agents of a team have changed in commits.
+fn conflicts(app: &App, name: &TeamName) -> Conflicts {
+    let Ok(registry) = workspace::registry(app, name) else { return Conflicts::Unknown {} };
+    let changes = |workspace: &Workspace| {
+        let root = Path::new(&workspace.repo_root);
+        let (base, branch) = (&workspace.base_branch, &workspace.branch_name);
+        // A repository or a branch that is gone has nothing to say.
+        let changed = app.git.changed_lines(root, base, branch).ok()?;
+        Some((workspace.agent_name.clone(), changed))
+    };
+    let found: Vec<_> = registry.workspaces.iter().filter_map(changes).collect();
+    if found.is_empty() { Conflicts::Unknown {} } else { board::conflicts(&found) }
 }
 
 /// A team in a line.

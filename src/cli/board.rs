@@ -11,7 +11,7 @@ use crate::app::board::{self, Watch};
 use crate::app::team;
 use crate::core::text::cut;
 use crate::core::{Failure, Outcome, TeamName};
-use crate::domain::board::{Board, CostPart};
+use crate::domain::board::{Board, Conflicts, CostPart, Severity};
 use crate::domain::task::{Status, Task};
 use crate::output::{self, Output, Panel, Screen, Table, columns};
 
@@ -159,6 +159,7 @@ fn picture(cx: &Cx, out: Output, board: &Board) -> String {
     let mut lines = team_panel(cx, board).render(width);
     lines.push(members_table(cx, board).render(width));
     lines.extend(task_panel(board, width).render(width));
+    lines.extend(conflict_panel(board).map_or(Vec::new(), |panel| panel.render(width)));
     lines.join("\n")
 }
 
@@ -206,6 +207,19 @@ fn members_table(cx: &Cx, board: &Board) -> Table {
         table.row(cells);
     }
     table
+}
+
+/// Warns of files that several agents change.
+fn conflict_panel(board: &Board) -> Option<Panel> {
+    let Conflicts::Known { overlaps, high_severity, medium_severity, .. } = &board.conflicts else {
+        return None;
+    };
+    let title = format!("Conflict Warnings ({high_severity} high, {medium_severity} medium)");
+    let lines = overlaps.iter().map(|overlap| {
+        let severity = if overlap.severity == Severity::High { "high" } else { "medium" };
+        format!("{severity}: {} ({})", overlap.file, overlap.agents.join(", "))
+    });
+    (!overlaps.is_empty()).then(|| Panel::new(&title, lines))
 }
 
 /// The least width of a column of tasks that still can be read.

@@ -1,5 +1,7 @@
 //! A team at a glance.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::cost::CostSummary;
@@ -30,6 +32,8 @@ pub struct Snapshot {
     pub messages: Vec<Message>,
     /// What was spent, if that could be found out.
     pub cost: Option<CostSummary>,
+    /// Files that several agents change.
+    pub conflicts: Conflicts,
 }
 
 /// A team at a glance. Its JSON is what every face shows.
@@ -152,9 +156,88 @@ pub enum CostPart {
     Unknown {},
 }
 
-/// Files that several agents change; empty if nobody looked for them.
+/// Files that several agents change; empty if nobody could look for them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Conflicts {}
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub enum Conflicts {
+    /// Somebody looked.
+    Known {
+        /// The files, those that will conflict first.
+        overlaps: Vec<Overlap>,
+        /// How many there are.
+        total_overlaps: usize,
+        /// How many of them are changed in the same lines.
+        high_severity: usize,
+        /// How many are changed in other lines.
+        medium_severity: usize,
+    },
+    /// There is nothing to look at.
+    Unknown {},
+}
+
+/// A file that several agents change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Overlap {
+    /// The file.
+    pub file: String,
+    /// The agents.
+    pub agents: Vec<String>,
+    /// How likely that is a conflict.
+    pub severity: Severity,
+}
+
+/// How likely changes of the same file are a conflict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// They are in the same lines.
+    High,
+    /// They are in other lines.
+    Medium,
+}
+
+/// The changed places of each file: first and last lines.
+pub type Changes = BTreeMap<String, Vec<(usize, usize)>>;
+
+/// An agent and the places that it changed in a file.
+type OfAgent<'c> = (&'c str, &'c [(usize, usize)]);
+
+/// Finds the files that several agents change.
+pub fn conflicts(of_agents: &[(String, Changes)]) -> Conflicts {
+    let mut files: BTreeMap<&str, Vec<OfAgent<'_>>> = BTreeMap::new();
+    for (agent, changes) in of_agents {
+        for (file, places) in changes {
+            files.entry(file).or_default().push((agent, places));
+        }
+    }
+    let mut overlaps: Vec<Overlap> = files
+        .into_iter()
+        .filter(|(_, changes)| changes.len() > 1)
+        .map(|(file, changes)| Overlap {
+            file: file.to_owned(),
+            agents: changes.iter().map(|(agent, _)| (*agent).to_owned()).collect(),
+            severity: if meet(&changes) { Severity::High } else { Severity::Medium },
+        })
+        .collect();
+    overlaps.sort_by_key(|overlap| overlap.severity);
+    let high = overlaps.iter().filter(|overlap| overlap.severity == Severity::High).count();
+    Conflicts::Known {
+        total_overlaps: overlaps.len(),
+        high_severity: high,
+        medium_severity: overlaps.len() - high,
+        overlaps,
+    }
+}
+
+/// Whether two agents changed the same lines.
+fn meet(changes: &[OfAgent<'_>]) -> bool {
+    let meets = |a: &[(usize, usize)], b: &[(usize, usize)]| {
+        a.iter().any(|(begin, end)| b.iter().any(|(from, to)| begin <= to && from <= end))
+    };
+    let pairs = changes.iter().enumerate();
+    let mut pairs = pairs.flat_map(|(n, one)| changes[n + 1..].iter().map(move |two| (one, two)));
+    pairs.any(|(one, two)| meets(one.1, two.1))
+}
 
 impl Status {
     /// The tasks of this status.
@@ -171,7 +254,7 @@ impl Status {
 impl Board {
     /// The board of a team.
     pub fn of(snapshot: Snapshot) -> Self {
-        let Snapshot { team, seen, tasks, messages, cost } = snapshot;
+        let Snapshot { team, seen, tasks, messages, cost, conflicts } = snapshot;
         let leader = team.members.iter().find(|member| member.agent_id == team.lead_agent_id);
         let team_part = TeamPart {
             name: team.name.clone(),
@@ -190,7 +273,7 @@ impl Board {
             tasks: columns(tasks),
             messages: parts,
             cost: cost.map_or(CostPart::Unknown {}, CostPart::Known),
-            conflicts: Conflicts {},
+            conflicts,
         }
     }
 
@@ -272,7 +355,8 @@ mod tests {
             Task { id: "a".into(), status: Status::Blocked, ..Task::default() },
         ];
         let seen = vec![Seen { inbox_count: 2, alive: Some(true) }];
-        let board = Board::of(Snapshot { team, seen, tasks, messages, cost: None });
+        let conflicts = Conflicts::Unknown {};
+        let board = Board::of(Snapshot { team, seen, tasks, messages, cost: None, conflicts });
         serde_json::to_value(&board).expect("a board is JSON")
     }
 
@@ -293,6 +377,29 @@ mod tests {
         assert_eq!(board["tasks"]["blocked"][0]["id"], "b");
         assert_eq!(board["taskSummary"]["total"], 2);
         assert_eq!((&board["cost"], &board["conflicts"]), (&json!({}), &json!({})));
+    }
+
+    #[test]
+    fn overlaps_are_found_and_those_in_the_same_lines_come_first() {
+        let of = |agent: &str, files: &[(&str, (usize, usize))]| {
+            let changes = files.iter().map(|(file, place)| ((*file).to_owned(), vec![*place]));
+            (agent.to_owned(), changes.collect::<Changes>())
+        };
+        let agents = [
+            of("a", &[("apart", (1, 2)), ("own", (1, 9)), ("same", (3, 7))]),
+            of("b", &[("apart", (3, 3)), ("same", (1, 2))]),
+            of("c", &[("same", (7, 8))]),
+        ];
+        assert_eq!(
+            serde_json::to_value(conflicts(&agents)).expect("it is JSON"),
+            json!({
+                "overlaps": [
+                    {"file": "same", "agents": ["a", "b", "c"], "severity": "high"},
+                    {"file": "apart", "agents": ["a", "b"], "severity": "medium"}
+                ],
+                "totalOverlaps": 2, "highSeverity": 1, "mediumSeverity": 1
+            })
+        );
     }
 
     #[test]

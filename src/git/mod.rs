@@ -13,6 +13,7 @@ mod read;
 mod salvage;
 mod worktree;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -46,6 +47,15 @@ impl Git for GitProgram {
 
     fn common_dir(&self, root: &Path) -> Result<PathBuf, GitError> {
         self.read_common_dir(root)
+    }
+
+    fn changed_lines(
+        &self,
+        root: &Path,
+        base: &str,
+        branch: &str,
+    ) -> Result<BTreeMap<String, Vec<(usize, usize)>>, GitError> {
+        self.read_changed_lines(root, base, branch)
     }
 
     fn add_worktree(

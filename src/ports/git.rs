@@ -1,5 +1,6 @@
 //! Repositories and worktrees.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::core::Diagnose;
@@ -199,6 +200,15 @@ pub trait Git: Send + Sync {
     /// The directory shared by all worktrees of the repository at `root` (`--git-common-dir`),
     /// absolute: what a lock on the repository is named by.
     fn common_dir(&self, root: &Path) -> Result<PathBuf, GitError>;
+
+    /// Which lines of which files `branch` has changed since it left `base`: for each file the
+    /// first and the last line of each place, as the branch has them.
+    fn changed_lines(
+        &self,
+        root: &Path,
+        base: &str,
+        branch: &str,
+    ) -> Result<BTreeMap<String, Vec<(usize, usize)>>, GitError>;
 
     /// Makes a worktree of `root` at `path` on `branch`: an existing branch is reused as it is, a
     /// new one starts at `base`. A worktree that is already there on that branch is kept.

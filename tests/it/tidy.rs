@@ -74,7 +74,11 @@ const RESERVED: &[Reserved] = &[
     },
     Reserved {
         what: "starting programs",
-        signs: &["process::Command", "process::{Command", "process::{Child, Command"],
+        signs: &[
+            "std::process::Command",
+            "std::process::{Command",
+            "std::process::{Child, Command",
+        ],
         places: &[
             "src/git/",
             "src/proc/",

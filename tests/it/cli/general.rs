@@ -134,7 +134,7 @@ fn arguments_that_are_not_text_are_refused() {
         assert!(ran.status == 1 || ran.status == 2, "{ran}");
         assert!(ran.stdout.is_empty() && !ran.stderr.contains("panicked"), "{ran}");
     }
-    assert_eq!(crate::support::tree(&world.data()), before);
+    assert_eq!(crate::support::changes(&world.data(), &before), [""; 0]);
     let odd = world.call(&["team", "discover"]).env("CLAWTEAM_AGENT_NAME", bad());
     odd.run().succeeds();
 }
@@ -177,7 +177,11 @@ fn links_out_of_the_data_directory_are_not_followed() {
     ] {
         world.run(line).refuses_with("path_escapes");
     }
-    assert_eq!(crate::support::tree(&outside), before, "something was changed outside");
+    assert_eq!(
+        crate::support::changes(&outside, &before),
+        [""; 0],
+        "something was changed outside"
+    );
     // The others are not hidden by it.
     let teams = world.run(&["--json", "team", "discover"]).exits(0).json();
     assert_eq!(teams.as_array().map(Vec::len), Some(1), "{teams}");
@@ -212,4 +216,55 @@ fn every_error_in_json_has_the_same_form() {
         let told = keys(&ran.json());
         assert!(told == "error code" || told == "error code hint", "{ran}");
     }
+}
+
+#[test]
+fn a_lock_that_stays_busy_is_told_with_a_status_of_its_own() {
+    let world = World::new();
+    world.team(&["w1"]);
+    let id = world.task(&["x"]);
+    let lines: [(&str, &[&str]); 3] = [
+        ("tasks/t/.tasks.lock", &["task", "claim", "t", &id]),
+        ("teams/t/config.json.lock", &["team", "add-member", "t", "w2"]),
+        ("teams/t/mail.lock", &["inbox", "broadcast", "t", "x"]),
+    ];
+    for (lock, line) in lines {
+        let file = world.data().join(lock);
+        let file = std::fs::OpenOptions::new().append(true).create(true).open(file);
+        let file = file.expect("a lock file");
+        fs2::FileExt::lock_exclusive(&file).expect("nobody holds it");
+        let before = crate::support::tree(&world.data());
+        let patient = |line: &[&str]| world.call(line).env("CLAWTEAM_LOCK_TIMEOUT", "0.4").run();
+        let told = patient(&[line, &["--json"]].concat());
+        assert_eq!(told.exits(75).json()["code"], "busy", "{told}");
+        assert!(
+            told.stderr.contains(&format!("held by process {} ", std::process::id())),
+            "{told}"
+        );
+        let told = patient(line);
+        assert!(told.exits(75).stderr.contains("Hint: nothing was changed; try again"), "{told}");
+        // A number that was given out is not given out again; nothing else changed.
+        let mut changed = crate::support::changes(&world.data(), &before);
+        changed.retain(|path| !path.ends_with("/.sequence"));
+        assert_eq!(changed, [""; 0]);
+        // Who only looks looks all the same.
+        patient(&["--json", "task", "list", "t"]).exits(0);
+        patient(&["--json", "board", "show", "t"]).exits(0);
+        patient(&["inbox", "send", "t", "w1", "hello"]).exits(0);
+    }
+    world.run_as("w1", &["task", "claim", "t", &id]).succeeds();
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_is_told() {
+    let world = World::new();
+    world.put("file", "");
+    let below = world.data().join("file/below");
+    let below = ["--json", "--data-dir", below.to_str().expect("a plain path")];
+    for line in [&["team", "spawn-team", "t"][..], &["task", "create", "t", "x"]] {
+        let ran = world.run(&[&below[..], line].concat());
+        assert_eq!(ran.exits(1).json()["code"], "io", "{ran}");
+    }
+    let list = world.run(&[&below[..], &["team", "discover"]].concat());
+    assert_eq!(list.succeeds().json(), json!([]));
 }

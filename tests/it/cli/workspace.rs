@@ -366,3 +366,31 @@ fn a_repository_that_was_not_written_down_is_named_or_around() {
     shop.run(&["cleanup", "t", "w2"]).succeeds();
     assert_eq!(shop.world.document(path)["future"], json!({"kept": true}));
 }
+
+#[test]
+fn the_board_warns_of_files_that_several_agents_change() {
+    let shop = Shop::new(&["w1", "w2"]);
+    let conflicts = || shop.world.json(&["board", "show", "t"])["conflicts"].clone();
+    assert_eq!(
+        conflicts(),
+        json!({"overlaps": [], "totalOverlaps": 0, "highSeverity": 0, "mediumSeverity": 0})
+    );
+    shop.change("w1", "shared.txt", "theirs\n");
+    shop.change("w1", "übung file.txt", "x\n");
+    shop.change("w2", "shared.txt", "one\ntwo\n");
+    shop.change("w2", "übung file.txt", "y\n");
+    for agent in ["w1", "w2"] {
+        shop.run(&["checkpoint", "t", agent]).succeeds();
+    }
+    let found = conflicts();
+    assert_eq!(
+        found["overlaps"],
+        json!([
+            {"file": "übung file.txt", "agents": ["w1", "w2"], "severity": "high"},
+            {"file": "shared.txt", "agents": ["w1", "w2"], "severity": "medium"}
+        ])
+    );
+    let text = shop.world.run(&["board", "show", "t"]);
+    assert!(text.succeeds().stdout.contains(" Conflict Warnings (1 high, 1 medium) "), "{text}");
+    assert!(text.stdout.contains("│ medium: shared.txt (w1, w2) "), "{text}");
+}

@@ -176,6 +176,14 @@ pub(crate) fn tree(top: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     found
 }
 
+/// What is not as it was `before` below `top`.
+pub(crate) fn changes(top: &Path, before: &BTreeMap<PathBuf, Option<Vec<u8>>>) -> Vec<String> {
+    let after = tree(top);
+    let gone = before.keys().filter(|path| !after.contains_key(*path));
+    let other = after.iter().filter(|(path, held)| before.get(*path) != Some(held));
+    gone.chain(other.map(|(path, _)| path)).map(|path| path.display().to_string()).collect()
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a directory can be made");
     for name in names(from) {
