@@ -29,18 +29,18 @@ fn is_task_file(name: &str) -> bool {
 }
 
 /// The identifier in a file name; it counts, whatever the document says.
-fn id_of(file: &str) -> String {
-    file.strip_prefix("task-")
-        .and_then(|rest| rest.strip_suffix(".json"))
-        .unwrap_or(file)
-        .to_owned()
+fn id_in(file: &str) -> &str {
+    file.strip_prefix("task-").and_then(|rest| rest.strip_suffix(".json")).unwrap_or(file)
 }
 
 /// All tasks as documents, in the order of their files.
 pub(super) fn documents(app: &App, team: &TeamName) -> Result<Vec<Doc<Task>>, StoreError> {
     let listed = app.store.list::<Task>(&Dir::tasks(team), is_task_file)?;
     let named = listed.into_iter().map(|(file, mut doc)| {
-        doc.value.id = id_of(&file);
+        let id = id_in(&file);
+        if doc.value.id != id {
+            id.clone_into(&mut doc.value.id);
+        }
         doc
     });
     Ok(named.collect())
@@ -49,9 +49,11 @@ pub(super) fn documents(app: &App, team: &TeamName) -> Result<Vec<Doc<Task>>, St
 /// All tasks, oldest first.
 pub fn all(app: &App, team: &TeamName) -> Outcome<Vec<Task>> {
     let docs = app.store.read(&Scope::Tasks(team.clone()), || documents(app, team))??;
-    let mut tasks: Vec<Task> = docs.into_iter().map(|doc| doc.value).collect();
-    tasks.sort_by(|a, b| (&a.created_at, &a.id).cmp(&(&b.created_at, &b.id)));
-    Ok(tasks)
+    // Sorting moves what it sorts, and tasks are large: their places are sorted instead.
+    let mut order: Vec<usize> = (0..docs.len()).collect();
+    order.sort_by_key(|place| (&docs[*place].value.created_at, &docs[*place].value.id));
+    let mut tasks: Vec<Option<Task>> = docs.into_iter().map(|doc| Some(doc.value)).collect();
+    Ok(order.into_iter().filter_map(|place| tasks[place].take()).collect())
 }
 
 /// The wanted tasks, in the order of their creation unless the most urgent shall come first.

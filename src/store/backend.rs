@@ -154,6 +154,9 @@ pub struct Place {
     pub is_mount: bool,
 }
 
+/// Hears of a document: its name, and its bytes with its revision, or why it cannot be read.
+pub type Each<'a> = dyn FnMut(&str, Result<(&[u8], Revision), StoreError>) + 'a;
+
 /// A place for documents.
 pub trait Backend: Send + Sync + fmt::Debug {
     /// A document, or `None` if there is none.
@@ -169,9 +172,9 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// The names of the collections in a collection, in no order.
     fn list_dirs(&self, dir: &Dir) -> Result<Vec<String>, StoreError>;
 
-    /// Reads the documents `names` of a collection. Those that are gone are left out; the rest
-    /// keep the order of `names`.
-    fn read_many(&self, dir: &Dir, names: &[String]) -> Vec<(String, Result<Blob, StoreError>)>;
+    /// Reads the documents `names` of a collection one after the other and gives each to `each`.
+    /// Those that are gone are left out.
+    fn read_each(&self, dir: &Dir, names: &[String], each: &mut Each<'_>);
 
     /// Makes an empty collection, so that it is listed.
     fn create_dir(&self, dir: &Dir) -> Result<(), StoreError>;

@@ -107,13 +107,17 @@ impl Store {
     /// A document, or `None` if there is none.
     pub fn load<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<Doc<T>>, StoreError> {
         let Some(blob) = self.backend.read(key)? else { return Ok(None) };
-        let value = self.decode(key, &blob.bytes)?;
+        let value = self.decode(|| key.clone(), &blob.bytes)?;
         Ok(Some(Doc { value, revision: blob.revision }))
     }
 
-    fn decode<T: DeserializeOwned>(&self, key: &Key, bytes: &[u8]) -> Result<T, StoreError> {
+    fn decode<T: DeserializeOwned>(
+        &self,
+        key: impl FnOnce() -> Key,
+        bytes: &[u8],
+    ) -> Result<T, StoreError> {
         serde_json::from_slice(bytes).map_err(|error| StoreError::Unreadable {
-            path: self.path_of(key),
+            path: self.path_of(&key()),
             reason: error.to_string(),
         })
     }
@@ -164,16 +168,15 @@ impl Store {
 
     fn read_all<T: DeserializeOwned>(&self, dir: &Dir, names: &[String]) -> Listing<T> {
         let mut listing = Listing { docs: Vec::with_capacity(names.len()), bad: Vec::new() };
-        for (name, blob) in self.backend.read_many(dir, names) {
-            let decoded = blob.and_then(|blob| {
-                let value = self.decode(&dir.entry(&name), &blob.bytes)?;
-                Ok(Doc { value, revision: blob.revision })
+        self.backend.read_each(dir, names, &mut |name, read| {
+            let decoded = read.and_then(|(bytes, revision)| {
+                Ok(Doc { value: self.decode(|| dir.entry(name), bytes)?, revision })
             });
             match decoded {
-                Ok(doc) => listing.docs.push((name, doc)),
+                Ok(doc) => listing.docs.push((name.to_owned(), doc)),
                 Err(error) => listing.bad.push(error),
             }
-        }
+        });
         listing
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::backend::{
-    Backend, Blob, Changes, Claim, Commit, Expect, Guard, Mode, Patience, Place, Put, Queued,
+    Backend, Blob, Changes, Claim, Commit, Each, Expect, Guard, Mode, Patience, Place, Put, Queued,
     Revision, Tick,
 };
 use super::error::{Holder, StoreError};
@@ -226,12 +226,13 @@ impl Backend for MemBackend {
         Ok(state.shuffled(names.into_iter().collect()))
     }
 
-    fn read_many(&self, dir: &Dir, names: &[String]) -> Vec<(String, Result<Blob, StoreError>)> {
-        let state = self.state();
-        let read = |name: &String| {
-            state.documents.get(&dir.entry(name)).map(|blob| (name.clone(), Ok(blob.clone())))
-        };
-        names.iter().filter_map(read).collect()
+    fn read_each(&self, dir: &Dir, names: &[String], each: &mut Each<'_>) {
+        for name in names {
+            let blob = self.state().documents.get(&dir.entry(name)).cloned();
+            if let Some(blob) = blob {
+                each(name, Ok((&blob.bytes, blob.revision)));
+            }
+        }
     }
 
     fn create_dir(&self, dir: &Dir) -> Result<(), StoreError> {

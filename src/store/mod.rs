@@ -12,7 +12,7 @@ mod key;
 mod mem;
 
 pub use backend::{
-    Backend, Blob, Changes, Claim, Commit, Expect, Guard, Mode, Patience, Place, Put, Queued,
+    Backend, Blob, Changes, Claim, Commit, Each, Expect, Guard, Mode, Patience, Place, Put, Queued,
     Revision, Tick,
 };
 pub use doc::{Doc, Listener, Listing, Locked, Notice, Store, encode};

@@ -21,8 +21,8 @@ use std::sync::{Arc, Mutex};
 use crate::core::limits;
 
 use super::backend::{
-    Backend, Blob, Changes, Claim, Commit, Guard, Mode, Patience, Place, Put, Queued, Revision,
-    Tick,
+    Backend, Blob, Changes, Claim, Commit, Each, Guard, Mode, Patience, Place, Put, Queued,
+    Revision, Tick,
 };
 use super::error::{Holder, StoreError};
 use super::key::{Dir, Key, Scope};
@@ -297,22 +297,17 @@ impl Backend for FsBackend {
         self.list_names(dir, true)
     }
 
-    fn read_many(&self, dir: &Dir, names: &[String]) -> Vec<(String, Result<Blob, StoreError>)> {
+    fn read_each(&self, dir: &Dir, names: &[String], each: &mut Each<'_>) {
         let base = match self.dir_path(dir) {
             Ok(base) => base,
             // Nothing of it can be read; one error says so.
-            Err(error) => return vec![(dir.to_string(), Err(error))],
+            Err(error) => return each(dir.as_str(), Err(error)),
         };
-        let read = |name: &String| {
-            let path = base.join(name);
-            let blob = match self.vfs.read(&path) {
-                Ok(bytes) => Ok(Blob { revision: revision_of(&bytes), bytes }),
-                Err(error) if is_absent(&error) => return None,
-                Err(error) => Err(StoreError::io("read", path, error)),
-            };
-            Some((name.clone(), blob))
-        };
-        names.iter().filter_map(read).collect()
+        self.vfs.read_each(&base, names, &mut |name, bytes| match bytes {
+            Ok(bytes) => each(name, Ok((bytes, revision_of(bytes)))),
+            Err(error) if is_absent(&error) => {}
+            Err(error) => each(name, Err(StoreError::io("read", base.join(name), error))),
+        });
     }
 
     fn create_dir(&self, dir: &Dir) -> Result<(), StoreError> {

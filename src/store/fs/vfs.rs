@@ -33,6 +33,20 @@ pub trait NewFile {
 pub trait Vfs: Send + Sync + fmt::Debug {
     /// The bytes of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// Reads files of one directory one after the other and gives each to `each`.
+    fn read_each(
+        &self,
+        dir: &Path,
+        names: &[String],
+        each: &mut dyn FnMut(&str, io::Result<&[u8]>),
+    ) {
+        for name in names {
+            match self.read(&dir.join(name)) {
+                Ok(bytes) => each(name, Ok(&bytes)),
+                Err(error) => each(name, Err(error)),
+            }
+        }
+    }
     /// The last `max` bytes of a file.
     fn read_end(&self, path: &Path, max: u64) -> io::Result<Vec<u8>> {
         let bytes = self.read(path)?;
@@ -112,6 +126,27 @@ fn is_same_file(file: &File, path: &Path) -> io::Result<bool> {
 impl Vfs for RealVfs {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         fs::read(path)
+    }
+
+    /// With one look-up of the directory and one buffer for all files.
+    fn read_each(
+        &self,
+        dir: &Path,
+        names: &[String],
+        each: &mut dyn FnMut(&str, io::Result<&[u8]>),
+    ) {
+        use rustix::fs::{Mode, OFlags, openat};
+        let Ok(dir) = File::open(dir) else { return };
+        let mut buffer = Vec::with_capacity(8 * 1024);
+        for name in names {
+            buffer.clear();
+            let opened =
+                openat(&dir, name.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+            let read = opened
+                .map_err(io::Error::from)
+                .and_then(|file| File::from(file).read_to_end(&mut buffer));
+            each(name, read.map(|_| &buffer[..]));
+        }
     }
 
     fn read_end(&self, path: &Path, max: u64) -> io::Result<Vec<u8>> {
