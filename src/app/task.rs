@@ -34,7 +34,8 @@ fn id_in(file: &str) -> &str {
 }
 
 /// All tasks as documents, in the order of their files.
-pub(super) fn documents(app: &App, team: &TeamName) -> Result<Vec<Doc<Task>>, StoreError> {
+#[expect(clippy::vec_box, reason = "sorting and passing on moves what is in the list")]
+pub(super) fn documents(app: &App, team: &TeamName) -> Result<Vec<Box<Doc<Task>>>, StoreError> {
     let listed = app.store.list::<Task>(&Dir::tasks(team), is_task_file)?;
     let named = listed.into_iter().map(|(file, mut doc)| {
         let id = id_in(&file);
@@ -48,12 +49,11 @@ pub(super) fn documents(app: &App, team: &TeamName) -> Result<Vec<Doc<Task>>, St
 
 /// All tasks, oldest first.
 pub fn all(app: &App, team: &TeamName) -> Outcome<Vec<Task>> {
-    let docs = app.store.read(&Scope::Tasks(team.clone()), || documents(app, team))??;
-    // Sorting moves what it sorts, and tasks are large: their places are sorted instead.
-    let mut order: Vec<usize> = (0..docs.len()).collect();
-    order.sort_by_key(|place| (&docs[*place].value.created_at, &docs[*place].value.id));
-    let mut tasks: Vec<Option<Task>> = docs.into_iter().map(|doc| Some(doc.value)).collect();
-    Ok(order.into_iter().filter_map(|place| tasks[place].take()).collect())
+    let mut docs = app.store.read(&Scope::Tasks(team.clone()), || documents(app, team))??;
+    docs.sort_by(|a, b| {
+        (&a.value.created_at, &a.value.id).cmp(&(&b.value.created_at, &b.value.id))
+    });
+    Ok(docs.into_iter().map(|doc| doc.value).collect())
 }
 
 /// The wanted tasks, in the order of their creation unless the most urgent shall come first.
@@ -88,7 +88,7 @@ pub(super) fn put(team: &TeamName, task: &Task, revision: Option<Revision>) -> O
     Ok(Put::new(key, encode(&OnDisk::of(task)), expect))
 }
 
-fn by_id(docs: &[Doc<Task>]) -> HashMap<&str, &Task> {
+fn by_id(docs: &[Box<Doc<Task>>]) -> HashMap<&str, &Task> {
     docs.iter().map(|doc| (doc.value.id.as_str(), &doc.value)).collect()
 }
 
@@ -112,7 +112,7 @@ pub fn create(app: &App, team: &TeamName, new: NewTask) -> Outcome<Task> {
             && let Some(mut doc) = app.store.load::<Task>(&Key::task(team, &id))?
         {
             doc.value.id = id.to_string();
-            blockers.push(doc);
+            blockers.push(Box::new(doc));
         }
     }
     let made = task::create(new, &by_id(&blockers), app.now())?;
@@ -158,7 +158,12 @@ pub fn update(
     Ok(changed)
 }
 
-fn releases(app: &App, team: &TeamName, completed: &str, docs: &[Doc<Task>]) -> Outcome<Vec<Put>> {
+fn releases(
+    app: &App,
+    team: &TeamName,
+    completed: &str,
+    docs: &[Box<Doc<Task>>],
+) -> Outcome<Vec<Put>> {
     let revisions: HashMap<&str, Revision> =
         docs.iter().map(|doc| (doc.value.id.as_str(), doc.revision)).collect();
     task::complete_dependents(completed, docs.iter().map(|doc| &doc.value), app.now())

@@ -25,11 +25,15 @@ pub struct Doc<T> {
 /// Below this many documents a second thread costs more than it saves.
 const PARALLEL_FROM: usize = 256;
 
+/// Documents of a collection with their names. Boxed: lists are sorted and passed on, and
+/// documents are large.
+pub type Documents<T> = Vec<(String, Box<Doc<T>>)>;
+
 /// Documents of a collection, and those of them that could not be understood.
 #[derive(Debug)]
 pub struct Listing<T> {
-    /// Name and content of each good document.
-    pub docs: Vec<(String, Doc<T>)>,
+    /// The good documents.
+    pub docs: Documents<T>,
     /// What is wrong with the others.
     pub bad: Vec<StoreError>,
 }
@@ -128,7 +132,7 @@ impl Store {
         &self,
         dir: &Dir,
         wanted: impl Fn(&str) -> bool,
-    ) -> Result<Vec<(String, Doc<T>)>, StoreError> {
+    ) -> Result<Documents<T>, StoreError> {
         let listing = self.list_all(dir, wanted)?;
         for error in &listing.bad {
             self.notify(&Notice::PassedOver { reason: error.to_string() });
@@ -170,7 +174,8 @@ impl Store {
         let mut listing = Listing { docs: Vec::with_capacity(names.len()), bad: Vec::new() };
         self.backend.read_each(dir, names, &mut |name, read| {
             let decoded = read.and_then(|(bytes, revision)| {
-                Ok(Doc { value: self.decode(|| dir.entry(name), bytes)?, revision })
+                let value = self.decode(|| dir.entry(name), bytes)?;
+                Ok(Box::new(Doc { value, revision }))
             });
             match decoded {
                 Ok(doc) => listing.docs.push((name.to_owned(), doc)),

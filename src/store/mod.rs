@@ -15,7 +15,7 @@ pub use backend::{
     Backend, Blob, Changes, Claim, Commit, Each, Expect, Guard, Mode, Patience, Place, Put, Queued,
     Revision, Tick,
 };
-pub use doc::{Doc, Listener, Listing, Locked, Notice, Store, encode};
+pub use doc::{Doc, Documents, Listener, Listing, Locked, Notice, Store, encode};
 pub use error::{Holder, StoreError};
 pub use fs::FsBackend;
 pub use fs::vfs;

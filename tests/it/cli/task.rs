@@ -312,3 +312,25 @@ fn what_a_task_holds_besides_survives_every_change() {
         assert_eq!(task["metadata"]["note"], "kept");
     }
 }
+
+/// A long list is put together from parts.
+#[test]
+fn a_long_list_is_one_document_like_a_short_one() {
+    let world = World::new();
+    for number in 0..600 {
+        let task = format!(r#"{{"subject": "task {number}", "createdAt": "{number:04}"}}"#);
+        world.put(&format!("tasks/t/task-{number}.json"), task);
+    }
+    let ran = world.run(&["--json", "task", "list", "t"]);
+    let tasks = ran.exits(0).json();
+    let subjects: Vec<&str> = tasks
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|task| task["subject"].as_str().expect("a subject"))
+        .collect();
+    let expected: Vec<String> = (0..600).map(|number| format!("task {number}")).collect();
+    assert_eq!(subjects, expected);
+    let pretty = serde_json::to_string_pretty(&tasks).expect("JSON");
+    assert_eq!(ran.stdout, format!("{pretty}\n"));
+}
