@@ -3,6 +3,7 @@
 use std::path::Path;
 
 /// What the processes in the foreground of a terminal do.
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux tells"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Waiting {
     /// One waits for this terminal.
@@ -27,8 +28,7 @@ pub(super) fn waiting(_leader: u32, _tty: &Path) -> Waiting {
     Waiting::Unknown
 }
 
-#[cfg(any(target_os = "linux", test))]
-#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+#[cfg(target_os = "linux")]
 mod linux {
     use std::fs;
     use std::path::{Path, PathBuf};
