@@ -182,8 +182,9 @@ pub fn prepare(
         extra: Extra::new(),
     };
     change(app, team, |registry| registry.record(workspace.clone()))?;
-    let inside = path.join(&repository.subpath);
-    let cwd = if inside.is_dir() { inside } else { path };
+    // Joining nothing would leave a slash at the end.
+    let inside = Some(path.join(&repository.subpath)).filter(|_| !repository.subpath.is_empty());
+    let cwd = inside.filter(|inside| inside.is_dir()).unwrap_or(path);
     Ok(Prepared { workspace, cwd, reused })
 }
 

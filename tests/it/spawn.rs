@@ -125,6 +125,7 @@ fn an_agent_gets_its_worktree_its_identity_and_its_prompt() {
         "CLAWTEAM_TEAM_NAME=a.b".to_owned(),
         "CLAWTEAM_AGENT_LEADER=1".to_owned(),
         format!("CLAWTEAM_DATA_DIR={}", place.world.data().display()),
+        format!("CLAWTEAM_WORKSPACE_DIR={}", worktree.display()),
         format!("CLAWTEAM_AGENT_ID={}", told["agentId"].as_str().expect("an id")),
     ] {
         assert!(env.lines().any(|known| known == line), "{line} is missing in\n{env}");
