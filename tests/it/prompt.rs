@@ -34,6 +34,15 @@ fn the_whole_prompt_is_as_it_was_agreed() {
 }
 
 #[test]
+fn a_leader_answers_to_the_user() {
+    let mission = mission();
+    let text = build(&Brief { agent_name: "lead", ..brief(&mission) });
+    assert!(text.contains("`clawteam workspace merge t1 <agent>`"), "{text}");
+    assert!(text.contains("Go on until the user tells you to end"), "{text}");
+    assert!(!text.contains("inbox send t1 lead"), "{text}");
+}
+
+#[test]
 fn sections_without_content_are_left_out() {
     let mission = Mission::of("Do it.");
     let brief = Brief { user: "", workspace_dir: None, branch: None, ..brief(&mission) };
