@@ -61,10 +61,10 @@ fn end(group: &mut Group, grace: Duration) -> (bool, Duration) {
     let start = Instant::now();
     let gone = std::thread::scope(|scope| {
         let ending = scope.spawn(|| SystemProcesses.end_group(leader, grace));
-        while !ending.is_finished() {
+        until("the group has ended", || {
             let _ = group.child.try_wait();
-            std::thread::sleep(Duration::from_millis(2));
-        }
+            ending.is_finished()
+        });
         ending.join().expect("no panic")
     });
     (gone, start.elapsed())

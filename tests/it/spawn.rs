@@ -69,6 +69,12 @@ impl Place {
         path.display().to_string()
     }
 
+    /// Starts the agent `w` of team `t` in the background.
+    fn in_background(&self, options: &[&str], program: &str) -> Value {
+        let spawn = ["spawn", "subprocess", "--team", "t", "-n", "w"];
+        self.world.json(&[&spawn[..], options, &["--", program]].concat())
+    }
+
     fn record(&self, team: &str, agent: &str) -> Value {
         self.world.document(&format!("agents/{team}/{agent}.json"))
     }
@@ -187,19 +193,7 @@ fn a_long_prompt_arrives_whole() {
 fn an_agent_in_the_background_has_a_log_and_its_own_session() {
     let place = Place::new();
     let script = place.script("bg", "echo \"got $1 $2\" >&2; ps -o sid= -p $$ > sid; sleep 600");
-    place.world.json(&[
-        "spawn",
-        "subprocess",
-        "--team",
-        "t",
-        "-n",
-        "w",
-        "--no-workspace",
-        "--task",
-        "Do it",
-        "--",
-        &script,
-    ]);
+    place.in_background(&["--no-workspace", "--task", "Do it"], &script);
     let log = place.world.data().join("agents/t/w.log");
     until("it has logged", || fs::read_to_string(&log).unwrap_or_default().contains("got -p"));
     let record = place.until_state("t", "w", "running");
@@ -286,17 +280,7 @@ fn the_task_of_an_agent_that_was_killed_with_its_runner_can_be_claimed() {
     place.world.team(&["w", "other"]);
     let task = place.world.task(&["Dig"]);
     let sleeper = place.script("sleeper", "exec sleep 600");
-    place.world.json(&[
-        "spawn",
-        "subprocess",
-        "--team",
-        "t",
-        "-n",
-        "w",
-        "--no-workspace",
-        "--",
-        &sleeper,
-    ]);
+    place.in_background(&["--no-workspace"], &sleeper);
     place.world.json_as("w", &["task", "claim", "t"]);
     let record = place.until_state("t", "w", "running");
     for pid in [&record["runner"]["pid"], &record["process"]["pid"]] {
@@ -358,7 +342,7 @@ fn many_agents_join_a_new_team_at_once() {
 fn cleaning_up_saves_what_was_not_merged() {
     let place = Place::repository();
     let sleeper = place.script("sleeper", "exec sleep 600");
-    place.world.json(&["spawn", "subprocess", "--team", "t", "-n", "w", "--", &sleeper]);
+    place.in_background(&[], &sleeper);
     let worktree = place.world.data().join("workspaces/t/w");
     fs::write(worktree.join("new"), "work\n").expect("a file can be written");
     let done = place.world.json(&["team", "cleanup", "t"]);
