@@ -65,6 +65,13 @@ pub fn team(app: &App, team: &TeamName) -> Outcome<CleanedUp> {
         Dir::sessions(team),
         Dir::plans(team),
         Dir::agents(team),
+        Dir::workflows(team),
+        Dir::runs(team),
+        Dir::approvals(team),
+        Dir::queue(team),
+        Dir::schedules(team),
+        Dir::notifications(team),
+        Dir::artifacts(team),
         Dir::team(team),
     ];
     let mut done = CleanedUp {

@@ -23,6 +23,7 @@ pub mod task;
 pub mod team;
 pub mod template;
 pub mod wait;
+pub mod workflow;
 pub mod workspace;
 
 use std::path::PathBuf;

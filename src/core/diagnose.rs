@@ -10,6 +10,30 @@ pub enum Exit {
     Failure,
     /// 2: the command line itself is wrong.
     Usage,
+    /// 3: what was named does not exist.
+    NotFound,
+    /// 4: a document does not pass its checks.
+    Invalid,
+    /// 5: this cannot happen in the present state.
+    Illegal,
+    /// 6: whoever asks may not do this.
+    Forbidden,
+    /// 7: a tool or a feature that this needs is missing.
+    Missing,
+    /// 9: somebody else changed it first.
+    Conflict,
+    /// 10: the approval was rejected.
+    Rejected,
+    /// 11: the approval expired or was cancelled.
+    Expired,
+    /// 12: what was waited for did not happen in time.
+    TimedOut,
+    /// 13: the run failed.
+    RunFailed,
+    /// 14: the run was stopped.
+    RunStopped,
+    /// 20: there is nothing to do now.
+    Idle,
     /// 75 (`EX_TEMPFAIL`): a lock stayed busy past its deadline; trying again is safe.
     Busy,
 }
@@ -20,6 +44,18 @@ impl Exit {
         match self {
             Self::Failure => 1,
             Self::Usage => 2,
+            Self::NotFound => 3,
+            Self::Invalid => 4,
+            Self::Illegal => 5,
+            Self::Forbidden => 6,
+            Self::Missing => 7,
+            Self::Conflict => 9,
+            Self::Rejected => 10,
+            Self::Expired => 11,
+            Self::TimedOut => 12,
+            Self::RunFailed => 13,
+            Self::RunStopped => 14,
+            Self::Idle => 20,
             Self::Busy => 75,
         }
     }

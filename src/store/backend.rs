@@ -165,6 +165,10 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// The last `max` bytes of a document that is a list of lines.
     fn read_end(&self, key: &Key, max: u64) -> Result<Vec<u8>, StoreError>;
 
+    /// The bytes of a document that is a list of lines from the byte `start` on, and how long the
+    /// document is. A document that does not exist is empty.
+    fn read_from(&self, key: &Key, start: u64) -> Result<(Vec<u8>, u64), StoreError>;
+
     /// The names of the documents in a collection, in no order. A collection that does not exist
     /// is empty.
     fn list(&self, dir: &Dir) -> Result<Vec<String>, StoreError>;
@@ -193,6 +197,13 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// Appends one line to a document that is a list of lines. A line that could not be written
     /// to its end stays as it is, and readers pass it over; the next one begins anew.
     fn append(&self, key: &Key, line: &[u8]) -> Result<(), StoreError>;
+
+    /// Makes durable what a document that is a list of lines holds, whoever appended it.
+    fn confirm(&self, key: &Key) -> Result<(), StoreError>;
+
+    /// Makes an empty document, if it is not there, whose loss after a power failure would not
+    /// matter.
+    fn mark(&self, key: &Key) -> Result<(), StoreError>;
 
     /// A number greater than every one that was given out under `key` before, and close to
     /// `now_millis`.

@@ -93,6 +93,76 @@ impl Dir {
         Self("templates".into())
     }
 
+    /// The workflows of a team.
+    pub fn workflows(team: &TeamName) -> Self {
+        Self(format!("workflows/{team}"))
+    }
+
+    /// The versions of a workflow.
+    pub fn workflow(team: &TeamName, workflow: &Name) -> Self {
+        Self(format!("workflows/{team}/{workflow}"))
+    }
+
+    /// Which runs of a workflow were started for which request, by a digest of its key.
+    pub fn run_keys(team: &TeamName, workflow: &Name) -> Self {
+        Self(format!("workflows/{team}/{workflow}/keys"))
+    }
+
+    /// The runs of workflows of a team.
+    pub fn runs(team: &TeamName) -> Self {
+        Self(format!("runs/{team}"))
+    }
+
+    /// A run of a workflow.
+    pub fn run(team: &TeamName, run: &Name) -> Self {
+        Self(format!("runs/{team}/{run}"))
+    }
+
+    /// What people asked of a run and the run has not taken up yet.
+    pub fn run_requests(team: &TeamName, run: &Name) -> Self {
+        Self(format!("runs/{team}/{run}/requests"))
+    }
+
+    /// What workers found out for a run, one document for each attempt.
+    pub fn run_results(team: &TeamName, run: &Name) -> Self {
+        Self(format!("runs/{team}/{run}/results"))
+    }
+
+    /// Markers of runs that shall look at the world again. Derived: `tick` makes them anew.
+    pub fn pokes(team: &TeamName) -> Self {
+        Self(format!("wakes/{team}/pokes"))
+    }
+
+    /// When runs want to be looked at, as `<13 digits of milliseconds>-<run>`. Derived.
+    pub fn timers(team: &TeamName) -> Self {
+        Self(format!("wakes/{team}/timers"))
+    }
+
+    /// The approvals of a team.
+    pub fn approvals(team: &TeamName) -> Self {
+        Self(format!("approvals/{team}"))
+    }
+
+    /// The queue of a team: a collection for each state of its items.
+    pub fn queue(team: &TeamName) -> Self {
+        Self(format!("queue/{team}"))
+    }
+
+    /// The schedules of a team.
+    pub fn schedules(team: &TeamName) -> Self {
+        Self(format!("schedules/{team}"))
+    }
+
+    /// What people of a team must know.
+    pub fn notifications(team: &TeamName) -> Self {
+        Self(format!("notifications/{team}"))
+    }
+
+    /// Which artifacts tasks and runs of a team have.
+    pub fn artifacts(team: &TeamName) -> Self {
+        Self(format!("artifacts/{team}"))
+    }
+
     /// A collection below this one. `name` must be one path component, as a listing gives it.
     #[must_use]
     pub fn child(&self, name: &str) -> Self {
@@ -187,6 +257,57 @@ impl Key {
         Dir::harness(team).entry("exit-journal.jsonl")
     }
 
+    /// What is known of a workflow besides its versions.
+    pub fn workflow(team: &TeamName, workflow: &Name) -> Self {
+        Dir::workflow(team, workflow).entry("meta.json")
+    }
+
+    /// A version of a workflow. Never changed.
+    pub fn workflow_version(team: &TeamName, workflow: &Name, version: u32) -> Self {
+        Dir::workflow(team, workflow).entry(&format!("v{version}.json"))
+    }
+
+    /// Which run a request started; `digest` is of the request's key.
+    pub fn run_key(team: &TeamName, workflow: &Name, digest: &Name) -> Self {
+        Dir::run_keys(team, workflow).entry(&format!("{digest}.json"))
+    }
+
+    /// The definition that a run follows to its end.
+    pub fn run_definition(team: &TeamName, run: &Name) -> Self {
+        Dir::run(team, run).entry("definition.json")
+    }
+
+    /// What the journal of a run comes to.
+    pub fn run_state(team: &TeamName, run: &Name) -> Self {
+        Dir::run(team, run).entry("state.json")
+    }
+
+    /// Every transition of a run, one JSON object a line.
+    pub fn run_journal(team: &TeamName, run: &Name) -> Self {
+        Dir::run(team, run).entry("journal.jsonl")
+    }
+
+    /// Inputs of a run that nobody else may read.
+    pub fn run_secrets(team: &TeamName, run: &Name) -> Self {
+        Dir::run(team, run).entry("secrets.json")
+    }
+
+    /// An approval.
+    pub fn approval(team: &TeamName, id: &Name) -> Self {
+        Dir::approvals(team).entry(&format!("{id}.json"))
+    }
+
+    /// Every change of an approval, one JSON object a line.
+    pub fn approval_journal(team: &TeamName, id: &Name) -> Self {
+        Dir::approvals(team).entry(&format!("{id}.jsonl"))
+    }
+
+    /// Bytes by their digest.
+    pub fn blob(digest: &Name) -> Self {
+        let start = digest.as_str().get(..2).unwrap_or("00").to_owned();
+        Dir("blobs/sha256".into()).child(&start).entry(digest.as_str())
+    }
+
     /// The path, with `/`.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -223,7 +344,9 @@ impl fmt::Display for Dir {
 
 /// What one lock guards: documents that change together.
 ///
-/// Nothing takes a second scope while it holds one.
+/// Nothing takes a second scope while it holds one, with one exception: whoever holds a run takes
+/// other scopes one at a time to do what the run's transition asks for. Nobody locks a run while
+/// holding anything.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// The settings.
@@ -242,6 +365,20 @@ pub enum Scope {
     Workspaces(TeamName),
     /// Changes to a repository, by a digest of its path.
     Repository(Name),
+    /// A workflow: its versions, and which runs it has.
+    Workflow(TeamName, Name),
+    /// A run of a workflow.
+    Run(TeamName, Name),
+    /// The approvals of a team.
+    Approvals(TeamName),
+    /// The queue of a team.
+    Queue(TeamName),
+    /// The schedules of a team.
+    Schedules(TeamName),
+    /// What the people of a team must know.
+    Notifications(TeamName),
+    /// The artifacts of a team.
+    Artifacts(TeamName),
 }
 
 impl Scope {
@@ -257,6 +394,13 @@ impl Scope {
             Self::AgentHealth(team) => Dir::team(team).entry("agent_health.json.lock"),
             Self::Workspaces(team) => Dir::workspaces(team).entry("workspace-registry.json.lock"),
             Self::Repository(digest) => Dir("locks".into()).entry(&format!("repo-{digest}.lock")),
+            Self::Workflow(team, name) => Dir::workflow(team, name).entry("workflow.lock"),
+            Self::Run(team, run) => Dir::run(team, run).entry("run.lock"),
+            Self::Approvals(team) => Dir::approvals(team).entry("approvals.lock"),
+            Self::Queue(team) => Dir::queue(team).entry("queue.lock"),
+            Self::Schedules(team) => Dir::schedules(team).entry("schedules.lock"),
+            Self::Notifications(team) => Dir::notifications(team).entry("notifications.lock"),
+            Self::Artifacts(team) => Dir::artifacts(team).entry("artifacts.lock"),
         }
     }
 
@@ -268,6 +412,11 @@ impl Scope {
         }
         let (kind, name) = stem.split_once('-')?;
         let team = || TeamName::parse(name).ok();
+        // No name holds a `+`.
+        let team_and_name = || {
+            let (team, name) = name.split_once('+')?;
+            Some((TeamName::parse(team).ok()?, Name::parse(name).ok()?))
+        };
         match kind {
             "team" => team().map(Self::Team),
             "tasks" => team().map(Self::Tasks),
@@ -276,6 +425,13 @@ impl Scope {
             "health" => team().map(Self::AgentHealth),
             "workspaces" => team().map(Self::Workspaces),
             "repo" => Name::parse(name).ok().map(Self::Repository),
+            "workflow" => team_and_name().map(|(team, name)| Self::Workflow(team, name)),
+            "run" => team_and_name().map(|(team, run)| Self::Run(team, run)),
+            "approvals" => team().map(Self::Approvals),
+            "queue" => team().map(Self::Queue),
+            "schedules" => team().map(Self::Schedules),
+            "notifications" => team().map(Self::Notifications),
+            "artifacts" => team().map(Self::Artifacts),
             _ => None,
         }
     }
@@ -291,6 +447,15 @@ impl Scope {
             ["teams", name, "agent_health.json"] => team(name).map(Self::AgentHealth),
             ["tasks", name, _] => team(name).map(Self::Tasks),
             ["workspaces", name, _] => team(name).map(Self::Workspaces),
+            ["workflows", name, flow, ..] => {
+                Some(Self::Workflow(team(name)?, Name::parse(flow).ok()?))
+            }
+            ["runs", name, run, ..] => Some(Self::Run(team(name)?, Name::parse(run).ok()?)),
+            ["approvals", name, _] => team(name).map(Self::Approvals),
+            ["queue", name, ..] => team(name).map(Self::Queue),
+            ["schedules", name, _] => team(name).map(Self::Schedules),
+            ["notifications", name, ..] => team(name).map(Self::Notifications),
+            ["artifacts", name, ..] => team(name).map(Self::Artifacts),
             _ => None,
         }
     }
@@ -306,6 +471,13 @@ impl Scope {
             Self::AgentHealth(team) => format!("health-{team}"),
             Self::Workspaces(team) => format!("workspaces-{team}"),
             Self::Repository(digest) => format!("repo-{digest}"),
+            Self::Workflow(team, name) => format!("workflow-{team}+{name}"),
+            Self::Run(team, run) => format!("run-{team}+{run}"),
+            Self::Approvals(team) => format!("approvals-{team}"),
+            Self::Queue(team) => format!("queue-{team}"),
+            Self::Schedules(team) => format!("schedules-{team}"),
+            Self::Notifications(team) => format!("notifications-{team}"),
+            Self::Artifacts(team) => format!("artifacts-{team}"),
         };
         Dir("journal".into()).entry(&format!("{name}.json"))
     }
@@ -322,6 +494,13 @@ impl fmt::Display for Scope {
             Self::AgentHealth(team) => write!(f, "the agent health of team '{team}'"),
             Self::Workspaces(team) => write!(f, "the workspaces of team '{team}'"),
             Self::Repository(_) => write!(f, "the repository"),
+            Self::Workflow(team, name) => write!(f, "workflow '{name}' of team '{team}'"),
+            Self::Run(_, run) => write!(f, "run '{run}'"),
+            Self::Approvals(team) => write!(f, "the approvals of team '{team}'"),
+            Self::Queue(team) => write!(f, "the queue of team '{team}'"),
+            Self::Schedules(team) => write!(f, "the schedules of team '{team}'"),
+            Self::Notifications(team) => write!(f, "the notifications of team '{team}'"),
+            Self::Artifacts(team) => write!(f, "the artifacts of team '{team}'"),
         }
     }
 }
@@ -333,6 +512,7 @@ mod tests {
     #[test]
     fn a_journal_tells_its_scope() {
         let team = || TeamName::parse("a-b.c").expect("a name");
+        let name = || Name::parse("0123-abcd").expect("a name");
         let scopes = [
             Scope::Settings,
             Scope::Team(team()),
@@ -341,7 +521,14 @@ mod tests {
             Scope::SpawnRegistry(team()),
             Scope::AgentHealth(team()),
             Scope::Workspaces(team()),
-            Scope::Repository(Name::parse("0123abcd").expect("a name")),
+            Scope::Repository(name()),
+            Scope::Workflow(team(), name()),
+            Scope::Run(team(), name()),
+            Scope::Approvals(team()),
+            Scope::Queue(team()),
+            Scope::Schedules(team()),
+            Scope::Notifications(team()),
+            Scope::Artifacts(team()),
         ];
         for scope in scopes {
             assert_eq!(Scope::of_journal(scope.journal_file().name()), Some(scope));

@@ -204,6 +204,13 @@ impl Backend for MemBackend {
         Ok(bytes.into_iter().skip(usize::try_from(skip).unwrap_or(usize::MAX)).collect())
     }
 
+    fn read_from(&self, key: &Key, start: u64) -> Result<(Vec<u8>, u64), StoreError> {
+        let mut bytes = self.read(key)?.map(|blob| blob.bytes).unwrap_or_default();
+        let length = bytes.len() as u64;
+        let start = usize::try_from(start).unwrap_or(usize::MAX).min(bytes.len());
+        Ok((bytes.split_off(start), length))
+    }
+
     fn list(&self, dir: &Dir) -> Result<Vec<String>, StoreError> {
         let mut state = self.state();
         let names =
@@ -307,6 +314,19 @@ impl Backend for MemBackend {
         bytes.push(b'\n');
         state.put(&Put::new(key.clone(), bytes, Expect::Any));
         self.shared.changed.notify_all();
+        Ok(())
+    }
+
+    fn confirm(&self, _key: &Key) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn mark(&self, key: &Key) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if state.holds(key, Expect::Absent) {
+            state.put(&Put::new(key.clone(), Vec::new(), Expect::Any));
+            self.shared.changed.notify_all();
+        }
         Ok(())
     }
 

@@ -78,13 +78,13 @@ impl FsBackend {
         if let Some(log) = &put.log {
             self.file_under(&target, &put.bytes, log);
         }
-        self.confirm(&target)
+        self.confirm_entry(&target)
     }
 
     fn delete_one(&self, key: &Key) -> Result<(), StoreError> {
         let path = self.path(key)?;
         self.unlink_if_there(&path)?;
-        self.confirm(&path)
+        self.confirm_entry(&path)
     }
 
     fn commit_many(&self, scope: &Scope, commit: &Commit) -> Result<(), StoreError> {
@@ -305,7 +305,7 @@ impl FsBackend {
                 let _ = self.vfs.unlink(&prepared.temp);
                 return outcome;
             }
-            return self.confirm(&target);
+            return self.confirm_entry(&target);
         }
         // The temporary name cannot be consumed by a reader, so that the history entry is made
         // from it even if the document is taken at this very moment.
@@ -313,7 +313,7 @@ impl FsBackend {
             self.file_under(&prepared.temp, &put.bytes, log);
         }
         let _ = self.vfs.unlink(&prepared.temp);
-        self.confirm(&target)
+        self.confirm_entry(&target)
     }
 
     /// Gives `file` a second name as history. A failure costs nothing: whoever settles the

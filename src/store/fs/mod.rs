@@ -207,7 +207,7 @@ impl FsBackend {
     }
 
     /// Makes a change to the entry `path` durable that everybody can see already.
-    fn confirm(&self, path: &Path) -> Result<(), StoreError> {
+    fn confirm_entry(&self, path: &Path) -> Result<(), StoreError> {
         self.sync_parent(path).map_err(|error| error.after_commit(path))
     }
 
@@ -289,6 +289,14 @@ impl Backend for FsBackend {
         }
     }
 
+    fn read_from(&self, key: &Key, start: u64) -> Result<(Vec<u8>, u64), StoreError> {
+        let path = self.path(key)?;
+        match self.vfs.read_from(&path, start) {
+            Err(error) if is_absent(&error) => Ok((Vec::new(), 0)),
+            other => other.map_err(|error| StoreError::io("read", path, error)),
+        }
+    }
+
     fn list(&self, dir: &Dir) -> Result<Vec<String>, StoreError> {
         self.list_names(dir, false)
     }
@@ -347,6 +355,24 @@ impl Backend for FsBackend {
         self.append_line(key, line)
     }
 
+    fn confirm(&self, key: &Key) -> Result<(), StoreError> {
+        if !self.sync {
+            return Ok(());
+        }
+        let path = self.path(key)?;
+        match self.vfs.sync_file(&path) {
+            Err(error) if is_absent(&error) => Ok(()),
+            other => other.map_err(|error| StoreError::io("sync", path, error)),
+        }
+    }
+
+    fn mark(&self, key: &Key) -> Result<(), StoreError> {
+        let path = self.path(key)?;
+        self.ensure_dir(path.parent().unwrap_or(&self.root))?;
+        let marked = self.vfs.append(&path, b"", false);
+        marked.map_err(|error| StoreError::io("write", path, error))
+    }
+
     fn tick(&self, key: &Key, now_millis: u64, seed: u32) -> Result<Tick, StoreError> {
         let path = self.path(key)?;
         let mut next = Tick { millis: now_millis, count: seed };
@@ -393,8 +419,8 @@ impl Backend for FsBackend {
         let to = self.path(&Dir::top().child("quarantine").entry(&name))?;
         self.ensure_dir(to.parent().unwrap_or(&self.root))?;
         self.vfs.rename(&from, &to).map_err(|error| StoreError::io("put aside", &from, error))?;
-        self.confirm(&to)?;
-        self.confirm(&from)?;
+        self.confirm_entry(&to)?;
+        self.confirm_entry(&from)?;
         Ok(to.display().to_string())
     }
 
@@ -409,8 +435,8 @@ impl Backend for FsBackend {
         if self.vfs.exists(&from) {
             moved += self.move_entry(&from, &to)?;
         }
-        self.confirm(&to)?;
-        self.confirm(&from)?;
+        self.confirm_entry(&to)?;
+        self.confirm_entry(&from)?;
         Ok(moved)
     }
 

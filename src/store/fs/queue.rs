@@ -135,7 +135,7 @@ impl FsBackend {
             other => other.map_err(|error| StoreError::io("read", &path, error))?,
         };
         self.ensure_logged(&path, &bytes, log)?;
-        self.confirm(&target)?;
+        self.confirm_entry(&target)?;
         Ok(true)
     }
 
@@ -158,8 +158,8 @@ impl FsBackend {
         self.put_unsynced(&Put::new(key, note.to_vec(), Expect::Any))?;
         let to = self.path(&dir.entry(&name))?;
         self.vfs.rename(&from, &to).map_err(|error| StoreError::io("put aside", &from, error))?;
-        self.confirm(&to)?;
-        self.confirm(&from)?;
+        self.confirm_entry(&to)?;
+        self.confirm_entry(&from)?;
         Ok(name)
     }
 }

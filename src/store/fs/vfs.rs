@@ -53,6 +53,13 @@ pub trait Vfs: Send + Sync + fmt::Debug {
         let skip = (bytes.len() as u64).saturating_sub(max);
         Ok(bytes.into_iter().skip(usize::try_from(skip).unwrap_or(usize::MAX)).collect())
     }
+    /// The bytes of a file from the byte `start` on, and its length.
+    fn read_from(&self, path: &Path, start: u64) -> io::Result<(Vec<u8>, u64)> {
+        let mut bytes = self.read(path)?;
+        let length = bytes.len() as u64;
+        let start = usize::try_from(start).unwrap_or(usize::MAX).min(bytes.len());
+        Ok((bytes.split_off(start), length))
+    }
     /// The entries of a directory and whether each is a directory itself.
     fn list(&self, path: &Path) -> io::Result<Vec<(String, bool)>>;
     /// Whether a directory holds nothing. One that held something before may count as not empty.
@@ -157,6 +164,17 @@ impl Vfs for RealVfs {
         let mut bytes = Vec::new();
         file.take(max).read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    fn read_from(&self, path: &Path, start: u64) -> io::Result<(Vec<u8>, u64)> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let mut bytes = Vec::new();
+        if length > start {
+            file.seek(SeekFrom::Start(start))?;
+            file.take(length - start).read_to_end(&mut bytes)?;
+        }
+        Ok((bytes, length))
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<(String, bool)>> {
