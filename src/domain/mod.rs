@@ -8,6 +8,7 @@ pub mod agent;
 pub mod agent_cli;
 pub mod board;
 pub mod cost;
+pub mod expr;
 pub mod fence;
 pub mod identity;
 pub mod lax;
