@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod agent_cli;
 pub mod board;
+pub mod chain;
 pub mod cost;
 pub mod fence;
 pub mod identity;
