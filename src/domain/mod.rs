@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod agent_cli;
+pub mod approval;
 pub mod board;
 pub mod chain;
 pub mod cost;
