@@ -10,6 +10,7 @@ pub mod approval;
 pub mod board;
 pub mod chain;
 pub mod cost;
+pub mod expr;
 pub mod fence;
 pub mod identity;
 pub mod lax;
@@ -20,6 +21,7 @@ pub mod settings;
 pub mod task;
 pub mod team;
 pub mod template;
+pub mod workflow;
 pub mod workspace;
 
 /// Fields of a document that this version does not know. They survive every rewrite.

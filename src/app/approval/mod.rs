@@ -210,7 +210,7 @@ pub fn create(app: &App, team: &TeamName, mut new: NewApproval) -> Outcome<Appro
     if let Some(old) = &new.supersedes {
         told.extend(supersede(app, team, &mut locked, old, &made)?);
     }
-    let ruling = policy.rule(&made, task.as_ref(), &policy::Cel);
+    let ruling = policy.rule(&made, task.as_ref());
     let made = Approval { policy: Some(ruling.verdict.clone()), ..made };
     let mut desk = Desk::new(app, made)?;
     if let Some(rule) = ruling.approved_by {

@@ -5,32 +5,16 @@ use serde_json::Value;
 use crate::app::{App, task};
 use crate::core::{Outcome, Stamp, TaskId, TeamName};
 use crate::domain::approval::{
-    Actor, ActorKind, Approval, ApprovalError, Change, Conditions, DEFAULT_REQUIRED, Decision,
-    NewApproval, Policy, Proof, Ruling, Status, Verdict,
+    Actor, ActorKind, Approval, ApprovalError, Change, Decision, NewApproval, Policy, Proof,
+    Ruling, Status, Verdict,
 };
+use crate::domain::expr::Expr;
 use crate::store::{Doc, Key, Scope, StoreError};
-
-/// Conditions in CEL.
-pub(super) struct Cel;
-
-impl Conditions for Cel {
-    fn holds(&self, condition: &str, of: &Value) -> Result<bool, String> {
-        if condition != DEFAULT_REQUIRED {
-            return Err(format!("`{condition}` is not known"));
-        }
-        let a = &of["a"];
-        let is = |field: &str| a[field].as_bool().unwrap_or(true);
-        Ok(is("external") || is("risky") || a["confidence"].as_u64().unwrap_or(0) < 80)
-    }
-}
 
 /// Refuses a condition that can never be evaluated.
 pub fn check_condition(condition: &str) -> Outcome<()> {
-    let known = condition == DEFAULT_REQUIRED;
-    let why = || format!("`{condition}` is not known");
-    Ok(known
-        .then_some(())
-        .ok_or_else(|| ApprovalError::Invalid { what: "condition", why: why() })?)
+    Expr::compile(condition)?;
+    Ok(())
 }
 
 /// The policy of a team; the common one if it has none.
@@ -83,7 +67,7 @@ pub fn try_policy(app: &App, team: &TeamName, new: NewApproval) -> Outcome<(Appr
     let policy = load_policy(app, team)?;
     let task = primary_task(app, team, &new)?;
     let sample = new.make(super::fresh_id(app), team, &policy.weights, app.now())?;
-    let ruling = policy.rule(&sample, task.as_ref(), &Cel);
+    let ruling = policy.rule(&sample, task.as_ref());
     Ok((sample, ruling))
 }
 

@@ -19,7 +19,7 @@ pub use model::{
     Approval, Attachment, AttachmentKind, Bound, Consumption, Decision, Escalation, OnTimeout,
     PolicyVerdict, Requester, Resolution, Risk, SCHEMA, Status, Verdict,
 };
-pub use policy::{Conditions, DEFAULT_REQUIRED, POLICY_SCHEMA, Policy, Rule, Ruling};
+pub use policy::{DEFAULT_REQUIRED, POLICY_SCHEMA, Policy, Rule, Ruling};
 pub use record::{Change, Record, replay};
 pub use request::NewApproval;
 pub use rules::{Answer, Present, cancel, consume, decide, due, escalate, invalidate, void};

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::model::{Approval, PolicyVerdict};
 use crate::domain::Extra;
+use crate::domain::expr::{Expr, ExprError};
 
 /// The format of the document.
 pub const POLICY_SCHEMA: &str = "clawteam.approval-policy/1";
@@ -68,10 +69,9 @@ impl Default for Policy {
     }
 }
 
-/// Evaluates conditions.
-pub trait Conditions {
-    /// Whether `condition` holds for the variables `of`, or why that cannot be told.
-    fn holds(&self, condition: &str, of: &Value) -> Result<bool, String>;
+/// Whether `condition` holds for the variables `of`.
+fn holds(condition: &str, of: &Value) -> Result<bool, ExprError> {
+    Expr::compile(condition)?.eval_bool(of)
 }
 
 /// What a policy says about a request.
@@ -116,7 +116,7 @@ impl Policy {
 
     /// What the policy says about a request. A condition that cannot be evaluated never lets
     /// anything through.
-    pub fn rule(&self, approval: &Approval, task: Option<&Value>, by: &dyn Conditions) -> Ruling {
+    pub fn rule(&self, approval: &Approval, task: Option<&Value>) -> Ruling {
         let variables = Self::variables(approval, task);
         let seen = format!(
             "external {}, risky {}, confidence {}",
@@ -128,7 +128,7 @@ impl Policy {
             verdict: PolicyVerdict { name: name.to_owned(), verdict: verdict.to_owned(), why },
             approved_by,
         };
-        match by.holds(&self.required, &variables) {
+        match holds(&self.required, &variables) {
             Ok(true) => {
                 return ruling("required", "required", format!("{} ({seen})", self.required), None);
             }
@@ -140,7 +140,7 @@ impl Policy {
         }
         if !approval.external && !approval.risky && !approval.require_signature {
             for rule in &self.auto_approve {
-                match by.holds(&rule.when, &variables) {
+                match holds(&rule.when, &variables) {
                     Ok(true) => {
                         let why = format!("{} ({seen})", rule.when);
                         return ruling(&rule.name, "auto", why, Some(rule.name.clone()));
