@@ -4,6 +4,7 @@
 //! functions.
 
 pub mod agents;
+pub mod approval;
 pub mod board;
 pub mod cleanup;
 pub mod demo;
@@ -13,7 +14,6 @@ pub mod launch;
 pub mod lifecycle;
 pub mod liveness;
 pub mod log;
-pub mod plan;
 pub mod respawn;
 pub mod runner;
 pub mod settings;

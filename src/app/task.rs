@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::App;
+use super::{App, approval};
 use crate::core::{Outcome, TaskId, TeamName};
 use crate::domain::task::{
     self, Change, NewTask, OnDisk, Priority, Stats, Status, Task, TaskError,
@@ -155,6 +155,10 @@ pub fn update(
         puts.extend(releases(app, team, &changed.id, &docs)?);
     }
     locked.commit(&Commit { puts, ..Commit::default() })?;
+    drop(locked);
+    if let Some(why) = task::regated(&current.value, &changed) {
+        approval::task_changed(app, team, &changed.id, why)?;
+    }
     Ok(changed)
 }
 

@@ -4,6 +4,7 @@
 //! result into text or JSON; it holds no rule.
 
 mod agent_runner;
+mod approval;
 mod args;
 mod board;
 mod completions;
@@ -125,6 +126,12 @@ const ENTRIES: &[Entry] = &[
     group!("inbox", "Send and receive messages", inbox::InboxCommand, inbox::run),
     group!("task", "Plan, claim and finish work", task::TaskCommand, task::run),
     group!("plan", "Hand in plans and decide about them", plan::PlanCommand, plan::run),
+    group!(
+        "approval",
+        "Ask for approvals and decide about them",
+        approval::ApprovalCommand,
+        approval::run
+    ),
     group!(
         "lifecycle",
         "Tell that an agent is idle or has ended",

@@ -46,3 +46,7 @@ pub const DISK_FREE_BYTES_MIN: u64 = 200_000_000;
 /// How long a temporary file must lie there before `doctor` takes it for abandoned. No write takes
 /// this long.
 pub const STRAY_AGE_MIN: Duration = Duration::from_secs(60);
+
+/// Bytes of JSON that the payload of an approval may have in its document; a larger one is kept by
+/// its digest. Documents are read by people, and whole.
+pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;

@@ -6,7 +6,9 @@
 
 pub mod agent;
 pub mod agent_cli;
+pub mod approval;
 pub mod board;
+pub mod chain;
 pub mod cost;
 pub mod expr;
 pub mod fence;

@@ -143,6 +143,16 @@ impl Dir {
         Self(format!("approvals/{team}"))
     }
 
+    /// Tokens that were given to people.
+    pub fn tokens() -> Self {
+        Self("auth/tokens".into())
+    }
+
+    /// Keys whose signatures count.
+    pub fn trusted_keys() -> Self {
+        Self("auth/keys".into())
+    }
+
     /// The queue of a team: a collection for each state of its items.
     pub fn queue(team: &TeamName) -> Self {
         Self(format!("queue/{team}"))
@@ -257,6 +267,11 @@ impl Key {
         Dir::harness(team).entry("exit-journal.jsonl")
     }
 
+    /// The text of a plan where old versions of Python's ClawTeam put it.
+    pub fn old_plan(agent: &AgentName, plan: &Name) -> Self {
+        Dir("plans".into()).entry(&format!("{agent}-{plan}.md"))
+    }
+
     /// What is known of a workflow besides its versions.
     pub fn workflow(team: &TeamName, workflow: &Name) -> Self {
         Dir::workflow(team, workflow).entry("meta.json")
@@ -300,6 +315,21 @@ impl Key {
     /// Every change of an approval, one JSON object a line.
     pub fn approval_journal(team: &TeamName, id: &Name) -> Self {
         Dir::approvals(team).entry(&format!("{id}.jsonl"))
+    }
+
+    /// What a team says about approvals in general.
+    pub fn approval_policy(team: &TeamName) -> Self {
+        Dir::approvals(team).entry("policy.json")
+    }
+
+    /// A token that was given to a person.
+    pub fn token(id: &Name) -> Self {
+        Dir::tokens().entry(&format!("{id}.json"))
+    }
+
+    /// A key whose signatures count.
+    pub fn trusted_key(id: &Name) -> Self {
+        Dir::trusted_keys().entry(&format!("{id}.json"))
     }
 
     /// Bytes by their digest.
@@ -351,6 +381,8 @@ impl fmt::Display for Dir {
 pub enum Scope {
     /// The settings.
     Settings,
+    /// Tokens of people, and keys whose signatures count.
+    Credentials,
     /// A team's members and budget.
     Team(TeamName),
     /// A team's tasks.
@@ -387,6 +419,7 @@ impl Scope {
     pub fn lock_file(&self) -> Key {
         match self {
             Self::Settings => Dir::top().entry("config.json.lock"),
+            Self::Credentials => Dir("auth".into()).entry("auth.lock"),
             Self::Team(team) => Dir::team(team).entry("config.json.lock"),
             Self::Tasks(team) => Dir::tasks(team).entry(".tasks.lock"),
             Self::Mail(team) => Dir::team(team).entry("mail.lock"),
@@ -409,6 +442,9 @@ impl Scope {
         let stem = name.strip_suffix(".json")?;
         if stem == "settings" {
             return Some(Self::Settings);
+        }
+        if stem == "credentials" {
+            return Some(Self::Credentials);
         }
         let (kind, name) = stem.split_once('-')?;
         let team = || TeamName::parse(name).ok();
@@ -442,6 +478,7 @@ impl Scope {
         let team = |name: &str| TeamName::parse(name).ok();
         match parts[..] {
             ["config.json"] => Some(Self::Settings),
+            ["auth", ..] => Some(Self::Credentials),
             ["teams", name, "config.json"] => team(name).map(Self::Team),
             ["teams", name, "spawn_registry.json"] => team(name).map(Self::SpawnRegistry),
             ["teams", name, "agent_health.json"] => team(name).map(Self::AgentHealth),
@@ -464,6 +501,7 @@ impl Scope {
     pub fn journal_file(&self) -> Key {
         let name = match self {
             Self::Settings => "settings".to_owned(),
+            Self::Credentials => "credentials".to_owned(),
             Self::Team(team) => format!("team-{team}"),
             Self::Tasks(team) => format!("tasks-{team}"),
             Self::Mail(team) => format!("mail-{team}"),
@@ -487,6 +525,7 @@ impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Settings => write!(f, "the settings"),
+            Self::Credentials => write!(f, "the tokens and keys"),
             Self::Team(team) => write!(f, "team '{team}'"),
             Self::Tasks(team) => write!(f, "the tasks of team '{team}'"),
             Self::Mail(team) => write!(f, "the mail of team '{team}'"),
@@ -515,6 +554,7 @@ mod tests {
         let name = || Name::parse("0123-abcd").expect("a name");
         let scopes = [
             Scope::Settings,
+            Scope::Credentials,
             Scope::Team(team()),
             Scope::Tasks(team()),
             Scope::Mail(team()),

@@ -7,6 +7,7 @@ pub mod select;
 
 pub use model::{OnDisk, Priority, Status, Task, UnknownPriority, UnknownStatus};
 pub use rules::{
-    Change, NewTask, Others, TaskError, claim, complete_dependents, create, release, update,
+    Change, NewTask, Others, REOPENED, TaskError, claim, complete_dependents, create, regated,
+    release, update,
 };
 pub use select::{Stats, ready, stats};

@@ -187,6 +187,10 @@ pub fn update(
         Some(Status::Blocked) => changed.status = Status::Blocked,
         None => {}
     }
+    if task.status == Status::Completed && changed.status != Status::Completed {
+        let before = task.metadata.get(REOPENED).and_then(Value::as_u64).unwrap_or(0);
+        changed.metadata.insert(REOPENED.into(), Value::from(before + 1));
+    }
     if let Some(owner) = &change.owner {
         changed.owner.clone_from(owner);
     }
@@ -230,6 +234,19 @@ fn add_blockers(task: &mut Task, change: &Change, others: &Others<'_>) -> Result
         task.status = Status::Blocked;
     }
     Ok(())
+}
+
+/// How often a completed task was opened again, among a task's metadata. What was approved about a
+/// task does not hold for it any more when it was.
+pub const REOPENED: &str = "reopened";
+
+/// Why what was approved about a task does not hold for it any more, if it does not.
+pub fn regated(before: &Task, after: &Task) -> Option<&'static str> {
+    if before.metadata.get(REOPENED) != after.metadata.get(REOPENED) {
+        return Some("was opened again");
+    }
+    let same = before.subject == after.subject && before.description == after.description;
+    (!same).then_some("asks for something else now")
 }
 
 /// Gives a task to `caller`, unless somebody else has it.
