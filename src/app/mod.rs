@@ -4,6 +4,7 @@
 //! functions.
 
 pub mod agents;
+pub mod artifact;
 pub mod board;
 pub mod cleanup;
 pub mod demo;
@@ -13,6 +14,7 @@ pub mod launch;
 pub mod lifecycle;
 pub mod liveness;
 pub mod log;
+pub mod notify;
 pub mod plan;
 pub mod respawn;
 pub mod runner;

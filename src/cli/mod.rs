@@ -5,16 +5,20 @@
 
 mod agent_runner;
 mod args;
+mod artifact;
 mod board;
 mod completions;
 mod config;
 mod demo;
 mod doctor;
+mod file;
 mod identity;
 mod inbox;
 mod launch;
 mod lifecycle;
 mod main;
+mod notify;
+mod notify_rules;
 mod plan;
 mod scripted_agent;
 mod setup;
@@ -124,6 +128,13 @@ const ENTRIES: &[Entry] = &[
     group!("team", "Make teams and see who is in them", team::TeamCommand, team::run),
     group!("inbox", "Send and receive messages", inbox::InboxCommand, inbox::run),
     group!("task", "Plan, claim and finish work", task::TaskCommand, task::run),
+    group!(
+        "artifact",
+        "Keep what tasks and runs bring forth",
+        artifact::ArtifactCommand,
+        artifact::run
+    ),
+    group!("notify", "See what you must know", notify::NotifyCommand, notify::run),
     group!("plan", "Hand in plans and decide about them", plan::PlanCommand, plan::run),
     group!(
         "lifecycle",

@@ -6,12 +6,15 @@
 
 pub mod agent;
 pub mod agent_cli;
+pub mod artifact;
 pub mod board;
 pub mod cost;
 pub mod fence;
 pub mod identity;
 pub mod lax;
 pub mod message;
+pub mod notification;
+pub mod notify_rules;
 pub mod profile;
 pub mod prompt;
 pub mod settings;

@@ -16,6 +16,16 @@ pub struct Ended {
     pub stopped: bool,
 }
 
+/// How a program ended that was given something to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fed {
+    /// Its exit status, 128 and the number of the signal that killed it; `None` if it took too
+    /// long and was ended.
+    pub exit_code: Option<i32>,
+    /// What it wrote to its standard error, at most the first few thousand bytes.
+    pub complaint: String,
+}
+
 /// Starting, looking at and ending processes.
 pub trait Processes: Send + Sync {
     /// The process that runs under `pid` now, if any. A process that has ended but was not yet
@@ -57,6 +67,10 @@ pub trait Processes: Send + Sync {
         grace: Duration,
         started: &mut dyn FnMut(ProcessId),
     ) -> io::Result<Ended>;
+
+    /// Runs a program with `input` as its standard input and without output, in a process group of
+    /// its own that is killed if it takes longer than `limit`.
+    fn feed(&self, argv: &[String], cwd: &Path, input: &[u8], limit: Duration) -> io::Result<Fed>;
 
     /// Starts a program in the background, without input and with its output in the file `log`.
     /// Returns its process number. The program should [`detach`](Self::detach) itself.

@@ -5,6 +5,7 @@
     reason = "an adapter: it starts programs and looks at processes"
 )]
 
+mod feed;
 mod group;
 mod linux;
 mod ps;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::core::text;
-use crate::ports::process::Ended;
+use crate::ports::process::{Ended, Fed};
 use crate::ports::{ProcessId, Processes};
 
 /// The processes of this machine.
@@ -82,6 +83,10 @@ impl Processes for SystemProcesses {
         run::to_the_end(argv, cwd, grace, &mut |pid| {
             started(self.identify(pid).unwrap_or(ProcessId { pid, start: 0 }));
         })
+    }
+
+    fn feed(&self, argv: &[String], cwd: &Path, input: &[u8], limit: Duration) -> io::Result<Fed> {
+        feed::feed(argv, cwd, input, limit)
     }
 
     fn start_in_background(&self, argv: &[String], cwd: &Path, log: &Path) -> io::Result<u32> {

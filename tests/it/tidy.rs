@@ -56,6 +56,7 @@ const RESERVED: &[Reserved] = &[
             "src/tmux/",
             // Files that the user named.
             "src/cli/plan.rs",
+            "src/cli/file.rs",
             "src/cli/scripted_agent.rs",
             // The repository that the demo is about.
             "src/app/demo/site.rs",
