@@ -26,6 +26,21 @@ impl Diagnose for FileError {
     }
 }
 
+/// A file that should be text is none.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is not UTF-8 text")]
+struct NotText(String);
+
+impl Diagnose for NotText {
+    fn code(&self) -> &'static str {
+        "not_text"
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("hand it in as an artifact: --artifact FILE".into())
+    }
+}
+
 /// What is in a file, or on standard input if `path` is `-`. Refuses more than `max` bytes with
 /// what `too_large` makes of their number, without reading them all.
 pub(super) fn read(
@@ -52,6 +67,13 @@ pub(super) fn read(
         too_large(length)?;
     }
     Ok(bytes)
+}
+
+/// The text in a file, or on standard input if `path` is `-`.
+pub(super) fn read_text(path: &str) -> Outcome<String> {
+    let max = crate::core::limits::ARTIFACT_BYTES_MAX;
+    let bytes = read(path, max, |length| crate::app::artifact::fits(path, length))?;
+    Ok(String::from_utf8(bytes).map_err(|_| NotText(path.to_owned()))?)
 }
 
 /// Writes a file whole or not at all; one that is there is replaced.
