@@ -14,6 +14,7 @@ pub mod lifecycle;
 pub mod liveness;
 pub mod log;
 pub mod plan;
+pub mod queue;
 pub mod respawn;
 pub mod runner;
 pub mod settings;

@@ -16,6 +16,7 @@ mod launch;
 mod lifecycle;
 mod main;
 mod plan;
+mod queue;
 mod scripted_agent;
 mod setup;
 mod spawn;
@@ -145,6 +146,7 @@ const ENTRIES: &[Entry] = &[
         workspace::WorkspaceCommand,
         workspace::run
     ),
+    group!("queue", "Do work that is slow or remote", queue::QueueCommand, queue::run),
     single!(
         "scripted-agent",
         "Be an agent without a model, for trying out templates",

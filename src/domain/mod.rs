@@ -14,6 +14,7 @@ pub mod lax;
 pub mod message;
 pub mod profile;
 pub mod prompt;
+pub mod queue;
 pub mod settings;
 pub mod task;
 pub mod team;

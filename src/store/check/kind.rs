@@ -47,13 +47,16 @@ const LEFT_ALONE: [&str; 10] = [
 ];
 
 /// Directories at the top with collections of documents.
-const WALKED: [&str; 11] = [
+const WALKED: [&str; 14] = [
     "agents",
+    "breakers",
     "costs",
     "harness",
     "journal",
     "locks",
     "plans",
+    "queue",
+    "schedules",
     "sessions",
     "snapshots",
     "tasks",
@@ -69,6 +72,7 @@ pub(super) fn walk(path: &str) -> Walk {
         ["workspaces", _, _] | ["teams", _, "redis"] => Walk::Past,
         [top] if LEFT_ALONE.contains(&top) => Walk::Past,
         ["plans" | "harness", ..]
+        | ["queue", _, "open" | "leased" | "done" | "dead"]
         | ["teams", _, "inboxes" | "dead_letters" | "events" | "peers"]
         | ["teams", _, "inboxes" | "dead_letters", _] => Walk::Into,
         _ => Walk::Foreign,
@@ -105,6 +109,10 @@ pub(super) fn kind(path: &str) -> Kind {
         (["teams", _, "peers"] | ["sessions" | "agents", _] | ["harness", ..], "json") => {
             Kind::Document
         }
+        (
+            ["queue", _, "open" | "leased" | "done" | "dead"] | ["schedules", _] | ["breakers"],
+            "json",
+        ) => Kind::Document,
         (["harness", ..], "jsonl") => Kind::Lines,
         (["agents", _], "md" | "log")
         | (["teams", _, "dead_letters", _] | ["harness", _, ..], _)
@@ -154,6 +162,9 @@ mod tests {
             ("tasks/a/task-1-abcdefgh.tmp", Kind::Temporary(None)),
             ("tasks/a/todo.json", Kind::Foreign),
             ("harness/a/exit-journal.jsonl", Kind::Lines),
+            ("queue/a/open/2-1-1-0a1b2c3d4e5f.json", Kind::Document),
+            ("queue/a/stray.json", Kind::Foreign),
+            ("schedules/a/nightly.json", Kind::Document),
             ("plans/a/x-1.md", Kind::Other),
             ("plans/x-1.md", Kind::Other),
             ("journal/tasks-a.json", Kind::Journal),
