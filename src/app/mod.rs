@@ -16,6 +16,7 @@ pub mod liveness;
 pub mod log;
 pub mod notify;
 pub mod plan;
+pub mod queue;
 pub mod respawn;
 pub mod runner;
 pub mod settings;

@@ -20,6 +20,7 @@ mod main;
 mod notify;
 mod notify_rules;
 mod plan;
+mod queue;
 mod scripted_agent;
 mod setup;
 mod spawn;
@@ -156,6 +157,7 @@ const ENTRIES: &[Entry] = &[
         workspace::WorkspaceCommand,
         workspace::run
     ),
+    group!("queue", "Do work that is slow or remote", queue::QueueCommand, queue::run),
     single!(
         "scripted-agent",
         "Be an agent without a model, for trying out templates",

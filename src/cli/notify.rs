@@ -292,6 +292,9 @@ fn details(cx: &Cx, notice: &Notification) -> String {
     }
     for (channel, delivery) in &notice.channels {
         let mut line = format!("  {channel}: {:?}", delivery.state).to_lowercase();
+        if let Some(item) = &delivery.item {
+            line.push_str(&format!(" to the queue (item {item})"));
+        }
         if let Some(error) = &delivery.error {
             line.push_str(&format!(" ({error})"));
         }

@@ -192,7 +192,7 @@ fn test(cx: &Cx, args: TestArgs) -> Outcome<()> {
         }
         let lines = tried.iter().map(|one| {
             let when = if one.at_once { "at once".to_owned() } else { cx.time(&one.due) };
-            let told = match (&one.delivered, &one.error) {
+            let told = match (&one.told, &one.error) {
                 (Some(true), _) => ": told",
                 (_, Some(error)) => return format!("{}: failed: {error}", one.channel),
                 _ => "",

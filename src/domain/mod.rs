@@ -17,6 +17,7 @@ pub mod notification;
 pub mod notify_rules;
 pub mod profile;
 pub mod prompt;
+pub mod queue;
 pub mod settings;
 pub mod task;
 pub mod team;

@@ -268,6 +268,9 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// Since when; for one that is still to be made, when it is due.
     pub at: Stamp,
+    /// The item of the queue that makes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
     /// Why it could not be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -279,7 +282,9 @@ pub struct Delivery {
 pub enum DeliveryState {
     /// It is still to be made.
     Queued,
-    /// It was made.
+    /// An item of the queue makes it, and tells what comes of it.
+    Handed,
+    /// It was made, or was not needed any more.
     Delivered,
     /// It could not be made.
     Failed,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Extra;
 use super::notification::{BadWord, Notification, Principal, Severity};
-use crate::core::{Diagnose, Exit, Name, Span, text};
+use crate::core::{Diagnose, Exit, Name, Span, Stamp, text};
 
 /// The schema of [`Rules`].
 pub const SCHEMA: &str = "clawteam.notify-rules/1";
@@ -373,6 +373,53 @@ impl Rules {
         let taken = |id: &Name| self.find(id).is_some();
         let names = (1..).map(|n| Name::parse(format!("rule-{n}")).expect("a good name"));
         names.into_iter().find(|id| !taken(id)).expect("there are more numbers than rules")
+    }
+}
+
+/// One way of telling one notification, or several together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Errand {
+    /// Whom the notification is for.
+    pub to: Principal,
+    /// The notification; of several, the first.
+    pub id: Name,
+    /// How it is told.
+    pub channel: Channel,
+    /// The rule that says so.
+    pub rule: Name,
+    /// When.
+    pub due: Stamp,
+    /// If several are told together: since when they were collected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Stamp>,
+}
+
+impl Errand {
+    /// The errand for `notice` that `planned` is.
+    pub fn of(notice: &Notification, planned: &Planned) -> Self {
+        Self {
+            to: notice.to.clone(),
+            id: notice.id.clone(),
+            channel: planned.channel,
+            rule: planned.rule.clone(),
+            due: Stamp::at(planned.due),
+            since: planned.since.map(Stamp::at),
+        }
+    }
+
+    /// The name under which notifications keep what became of it.
+    pub fn name(&self) -> String {
+        delivery_name(self.channel, &self.rule)
+    }
+
+    /// What makes two errands the same one: those of one digest are.
+    pub fn key(&self) -> String {
+        let (to, name) = (&self.to, self.name());
+        match &self.since {
+            Some(since) => format!("notify:{to}:{name}:since:{since}"),
+            None => format!("notify:{to}:{name}:{}", self.id),
+        }
     }
 }
 

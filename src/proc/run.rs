@@ -18,7 +18,7 @@ use signal_hook::iterator::Signals;
 use super::group;
 use crate::ports::process::Ended;
 
-pub(super) fn command(argv: &[String]) -> io::Result<Command> {
+fn command(argv: &[String]) -> io::Result<Command> {
     let (program, arguments) =
         argv.split_first().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
     let mut command = Command::new(program);

@@ -6,42 +6,30 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{change, everybody, key_of, list, notification, rules};
-use crate::app::App;
-use crate::core::{Diagnose, Digest, Name, Outcome, Stamp, TeamName, text};
+use crate::app::{App, queue};
+use crate::core::{Diagnose, Digest, Name, Outcome, Span, Stamp, TeamName, text};
 use crate::domain::notification::{
-    Delivery, DeliveryState, Filter, NewNotification, Notification, Principal, Severity, Status,
-    timed_id,
+    Delivery, DeliveryState, Filter, NewNotification, Notification, Severity, Status, timed_id,
 };
-use crate::domain::notify_rules::{Channel, Planned, Rule, Rules, delivery_name};
+use crate::domain::notify_rules::{Channel, Errand, Planned, Rule, Rules};
+use crate::domain::queue::NewItem;
+use crate::ports::{Cut, Program};
 use crate::store::Key;
 
 /// How long a program of the user's may take to hear of a notification.
 const PROGRAM_PATIENCE: Duration = Duration::from_secs(30);
+/// How long running an errand may take in all.
+const ERRAND_TIMEOUT: Span = Span::seconds(120);
+/// The time that such a program has between SIGTERM and SIGKILL.
+const PROGRAM_GRACE: Duration = Duration::from_secs(2);
+/// How much of what it complains of is kept, in bytes.
+const COMPLAINT_MAX: usize = 300;
 /// How many notifications a digest names; of the rest it tells the number.
 const DIGEST_LINES: usize = 10;
-
-/// One way of telling one notification, or several together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Errand {
-    /// Whom the notification is for.
-    pub to: Principal,
-    /// The notification; of several, the first.
-    pub id: Name,
-    /// How it is told.
-    pub channel: Channel,
-    /// The rule that says so.
-    pub rule: Name,
-    /// When.
-    pub due: Stamp,
-    /// If several are told together: since when they were collected.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Stamp>,
-}
 
 /// A channel did not work.
 #[derive(Debug, thiserror::Error)]
@@ -59,33 +47,6 @@ impl Diagnose for Undelivered {
     }
 }
 
-impl Errand {
-    fn of(notice: &Notification, planned: &Planned) -> Self {
-        Self {
-            to: notice.to.clone(),
-            id: notice.id.clone(),
-            channel: planned.channel,
-            rule: planned.rule.clone(),
-            due: Stamp::at(planned.due),
-            since: planned.since.map(Stamp::at),
-        }
-    }
-
-    /// The name under which notifications keep what became of it.
-    pub fn name(&self) -> String {
-        delivery_name(self.channel, &self.rule)
-    }
-
-    /// What makes two errands the same one: those of one digest are.
-    pub fn key(&self) -> String {
-        let (to, name) = (&self.to, self.name());
-        match &self.since {
-            Some(since) => format!("notify:{to}:{name}:since:{since}"),
-            None => format!("notify:{to}:{name}:{}", self.id),
-        }
-    }
-}
-
 /// The errands of a notification that are still to be run.
 pub fn errands(notice: &Notification, rules: &Rules) -> Vec<Errand> {
     // Planned for the instant at which it was posted, this always gives the same.
@@ -96,6 +57,28 @@ pub fn errands(notice: &Notification, rules: &Rules) -> Vec<Errand> {
         delivery.is_some_and(|delivery| delivery.state == DeliveryState::Queued)
     };
     planned.iter().filter(waits).map(|one| Errand::of(notice, one)).collect()
+}
+
+/// Puts the errands of a notification into the queue, each once. They stand in the notification as
+/// `queued`, so that [`deliver_due`] finds those that did not get there.
+pub(super) fn enqueue(
+    app: &App,
+    team: &TeamName,
+    notice: &Notification,
+    rules: &Rules,
+) -> Outcome<()> {
+    for errand in errands(notice, rules) {
+        let left = errand.due.instant().map(|due| due - app.now());
+        let millis = left.and_then(|left| u64::try_from(left.num_milliseconds()).ok());
+        let item = NewItem {
+            key: Some(errand.key()),
+            delay: Span::millis(millis.unwrap_or(0)),
+            timeout: ERRAND_TIMEOUT,
+            ..NewItem::new("notify", json!(errand))
+        };
+        queue::push(app, team, item)?;
+    }
+    Ok(())
 }
 
 /// What running errands came to.
@@ -138,29 +121,39 @@ pub fn deliver(app: &App, team: &TeamName, errand: &Errand) -> Outcome<usize> {
     let rules = rules::load_leniently(app, team);
     let name = errand.name();
     let notices = awaiting(app, team, errand)?;
-    let Some(rule) = rules.find(&errand.rule) else {
+    let named = |rule: &&Rule| rule.channels.contains(&errand.channel);
+    let Some(rule) = rules.find(&errand.rule).filter(named) else {
         // Nobody wants it any more.
-        settle(app, team, &notices, &name, DeliveryState::Failed, Some("the rule is gone"))?;
+        let gone = ended(DeliveryState::Failed, None, Some("the rule is gone".into()));
+        settle(app, team, &notices, &name, &gone)?;
         return Ok(0);
     };
     // Whoever has seen them needs no pointing to them; a program may want to hear all.
     let disturbs = matches!(errand.channel, Channel::Tmux | Channel::Desktop);
     let (seen, unseen): (Vec<Notification>, Vec<Notification>) =
         notices.into_iter().partition(|notice| disturbs && notice.status == Status::Read);
-    settle(app, team, &seen, &name, DeliveryState::Delivered, None)?;
+    settle(app, team, &seen, &name, &ended(DeliveryState::Delivered, None, None))?;
     if unseen.is_empty() {
         return Ok(0);
     }
     match tell(app, team, errand.channel, rule, &unseen) {
-        Ok(()) => {
-            settle(app, team, &unseen, &name, DeliveryState::Delivered, None)?;
+        Ok(item) => {
+            let state =
+                if item.is_some() { DeliveryState::Handed } else { DeliveryState::Delivered };
+            settle(app, team, &unseen, &name, &ended(state, item, None))?;
             Ok(unseen.len())
         }
         Err(why) => {
-            settle(app, team, &unseen, &name, DeliveryState::Failed, Some(&why))?;
+            let failed = ended(DeliveryState::Failed, None, Some(why.clone()));
+            settle(app, team, &unseen, &name, &failed)?;
             Err(Undelivered { channel: errand.channel.as_str(), why }.into())
         }
     }
+}
+
+/// How an attempt ended; the time is filled in where it is written down.
+fn ended(state: DeliveryState, item: Option<String>, error: Option<String>) -> Delivery {
+    Delivery { state, at: Stamp::empty(), item, error }
 }
 
 /// The notifications of an errand that were not told yet.
@@ -168,7 +161,7 @@ fn awaiting(app: &App, team: &TeamName, errand: &Errand) -> Outcome<Vec<Notifica
     let name = errand.name();
     let waits = |notice: &Notification| {
         let delivery = notice.channels.get(&name);
-        delivery.is_some_and(|delivery| delivery.state != DeliveryState::Delivered)
+        delivery.is_some_and(|it| matches!(it.state, DeliveryState::Queued | DeliveryState::Failed))
     };
     let Some(since) = errand.since.as_ref().and_then(Stamp::instant) else {
         let found = app.store.load::<Notification>(&key_of(team, &errand.to, &errand.id))?;
@@ -188,13 +181,11 @@ fn settle(
     team: &TeamName,
     notices: &[Notification],
     name: &str,
-    state: DeliveryState,
-    error: Option<&str>,
+    ended: &Delivery,
 ) -> Outcome<()> {
     let keys: Vec<Key> = notices.iter().map(|n| key_of(team, &n.to, &n.id)).collect();
     change(app, team, &keys, |notice, at| {
-        let delivery = Delivery { state, at, error: error.map(str::to_owned) };
-        notice.channels.insert(name.to_owned(), delivery);
+        notice.channels.insert(name.to_owned(), Delivery { at, ..ended.clone() });
         true
     })?;
     Ok(())
@@ -214,24 +205,32 @@ fn words(team: &TeamName, notices: &[Notification]) -> (String, String) {
 }
 
 /// What a program or a web address gets: the notification, or the list of those that are told
-/// together.
-pub fn payload(notices: &[Notification]) -> Value {
+/// together. How it is told is left out, since it changes with the telling.
+fn payload(notices: &[Notification]) -> Value {
+    let plain = |notice: &Notification| {
+        let mut value = json!(notice);
+        if let Some(fields) = value.as_object_mut() {
+            fields.shift_remove("channels");
+        }
+        value
+    };
     match notices {
-        [notice] => json!(notice),
-        several => json!({"digest": several}),
+        [notice] => plain(notice),
+        several => json!({"digest": several.iter().map(plain).collect::<Vec<_>>()}),
     }
 }
 
-/// Tells by one channel, now. The error is for people.
-pub(super) fn tell(
+/// Tells by one channel, now; or has it done by an item of the queue, which is returned. The error
+/// is for people.
+fn tell(
     app: &App,
     team: &TeamName,
     channel: Channel,
     rule: &Rule,
     notices: &[Notification],
-) -> Result<(), String> {
+) -> Result<Option<String>, String> {
     let (line, more) = words(team, notices);
-    match channel {
+    let told = match channel {
         Channel::Terminal => Ok(()),
         Channel::Tmux => {
             let shown = text::printable(&line, false);
@@ -240,29 +239,40 @@ pub(super) fn tell(
         Channel::Desktop => {
             let critical = notices.iter().any(|notice| notice.severity == Severity::Critical);
             let argv = desktop(app, &line, &more, critical)?;
-            run(app, &argv, b"")
+            run(app, &argv, Vec::new())
         }
-        Channel::Command => {
-            let input = serde_json::to_vec(&payload(notices)).map_err(|error| error.to_string())?;
-            run(app, &rule.command, &input)
+        Channel::Command => run(app, &rule.command, format!("{}\n", payload(notices)).into_bytes()),
+        Channel::Webhook => {
+            let request = web_request(rule, notices).ok_or("the rule has no address")?;
+            let pushed = queue::push(app, team, request).map_err(|error| error.message())?;
+            return Ok(Some(pushed.item.item.id));
         }
-        Channel::Webhook => Err("no worker sends web requests from here".into()),
-    }
+    };
+    told.map(|()| None)
 }
 
-fn run(app: &App, argv: &[String], input: &[u8]) -> Result<(), String> {
-    let program = argv.first().map_or("", String::as_str);
-    let ended = app.processes.feed(argv, &app.data_dir, input, PROGRAM_PATIENCE);
-    let ended = ended.map_err(|error| format!("{program}: {error}"))?;
-    if ended.exit_code == Some(0) {
-        return Ok(());
-    }
-    let said = text::printable(text::cut(ended.complaint.trim(), 200), false);
-    let how = match ended.exit_code {
-        Some(code) => format!("{program} ended with status {code}"),
-        None => format!("{program} took longer than {} s", PROGRAM_PATIENCE.as_secs()),
+fn run(app: &App, argv: &[String], input: Vec<u8>) -> Result<(), String> {
+    let name = argv.first().map_or("", String::as_str);
+    let program = Program {
+        argv: argv.to_vec(),
+        cwd: app.env.home().unwrap_or_else(|| app.data_dir.clone()),
+        stdin: input,
+        stderr_max: COMPLAINT_MAX,
+        timeout: Some(PROGRAM_PATIENCE),
+        grace: PROGRAM_GRACE,
+        ..Program::default()
     };
-    Err(if said.is_empty() { how } else { format!("{how}: {said}") })
+    let ran = app.processes.capture(&program, &|| false, &mut |_| {});
+    let ran = ran.map_err(|error| format!("{name}: {error}"))?;
+    let how = match ran.cut {
+        Some(Cut::TimedOut | Cut::Cancelled) => {
+            format!("{name} took longer than {} s", PROGRAM_PATIENCE.as_secs())
+        }
+        None if ran.exit_code == 0 => return Ok(()),
+        None => format!("{name} ended with status {}", ran.exit_code),
+    };
+    let said = String::from_utf8_lossy(&ran.stderr).trim().to_owned();
+    Err(if said.is_empty() { how } else { format!("{how}: {}", text::printable(&said, false)) })
 }
 
 /// The program that shows something on the desktop: `notify-send` where there is one, otherwise
@@ -284,18 +294,21 @@ fn desktop(app: &App, line: &str, more: &str, critical: bool) -> Result<Vec<Stri
     Err("neither notify-send nor osascript is installed".into())
 }
 
-/// The request that tells a web address of notifications.
-pub fn web_request(rule: &Rule, notices: &[Notification]) -> Option<Value> {
+/// The item that tells a web address of notifications.
+fn web_request(rule: &Rule, notices: &[Notification]) -> Option<NewItem> {
     let url = rule.url.as_ref()?;
     let ids: Vec<&str> = notices.iter().map(|notice| notice.id.as_str()).collect();
     // The same for each attempt, so that the receiver can tell a repetition.
-    let key = Digest::of(ids.join(" ").as_bytes());
-    Some(json!({
+    let key = Digest::of(format!("{} {}", rule.id, ids.join(" ")).as_bytes());
+    let request = json!({
         "method": "POST",
         "url": url,
         "headers": {"content-type": "application/json", "idempotency-key": key.start(32)},
         "body": payload(notices),
-    }))
+    });
+    let key = Some(format!("webhook:{}", key.start(32)));
+    // It can be told twice from one.
+    Some(NewItem { key, idempotent: Some(true), ..NewItem::new("http", request) })
 }
 
 /// How a channel would be used.
@@ -310,8 +323,8 @@ pub struct Tried {
     pub at_once: bool,
     /// When it would be told.
     pub due: Stamp,
-    /// Whether it was told; `None` if that was not tried.
-    pub delivered: Option<bool>,
+    /// Whether it was told, or handed to the queue; `None` if that was not tried.
+    pub told: Option<bool>,
     /// Why it could not be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -338,7 +351,7 @@ pub fn test(
             rule: one.rule.clone(),
             at_once: one.due <= instant,
             due: Stamp::at(one.due),
-            delivered: told.as_ref().map(Result::is_ok),
+            told: told.as_ref().map(Result::is_ok),
             error: told.and_then(Result::err),
         })
     });

@@ -67,7 +67,7 @@ fn key_of(team: &TeamName, to: &Principal, id: &Name) -> Key {
 /// a short time ago under the same dedupe key.
 ///
 /// What has a `key` is posted once: a second time returns the same identifier and changes nothing,
-/// also if the first was read meanwhile.
+/// also if the first was read meanwhile, but makes sure that it will be told.
 pub fn post(app: &App, team: &TeamName, new: &NewNotification) -> Outcome<Option<Name>> {
     let rules = rules::load_leniently(app, team);
     let now = app.now();
@@ -78,7 +78,7 @@ pub fn post(app: &App, team: &TeamName, new: &NewNotification) -> Outcome<Option
     let mut notice = notification(new, team, id, Stamp::at(now));
     for one in rules.plan(&notice, now) {
         let (state, at) = (DeliveryState::Queued, Stamp::at(one.due));
-        notice.channels.insert(one.name(), Delivery { state, at, error: None });
+        notice.channels.insert(one.name(), Delivery { state, at, item: None, error: None });
     }
     let key = key_of(team, &new.to, &notice.id);
     let put = Put::new(key.clone(), encode(&notice), Expect::Absent);
@@ -90,11 +90,26 @@ pub fn post(app: &App, team: &TeamName, new: &NewNotification) -> Outcome<Option
         }
     };
     match posted {
-        Ok(false) => Ok(None),
-        Ok(true) => Ok(Some(notice.id)),
-        Err(StoreError::Conflict { .. }) if new.key.is_some() => Ok(Some(notice.id)),
-        Err(error) => Err(error.into()),
+        Ok(false) => return Ok(None),
+        Ok(true) => {}
+        Err(StoreError::Conflict { .. }) if new.key.is_some() => {
+            // Whoever posted it first may have ended before its errands were in the queue.
+            if let Some(first) = app.store.load::<Notification>(&key)? {
+                notice = first.value;
+            }
+        }
+        Err(error) => return Err(error.into()),
     }
+    match deliver::enqueue(app, team, &notice, &rules) {
+        // Without a key, trying again would post it twice.
+        Err(failure) if new.key.is_none() => app.warn(format!(
+            "the notification is listed, but not told otherwise yet: {} (see `clawteam notify \
+             deliver`)",
+            failure.message()
+        )),
+        other => other?,
+    }
+    Ok(Some(notice.id))
 }
 
 fn notification(new: &NewNotification, team: &TeamName, id: Name, now: Stamp) -> Notification {

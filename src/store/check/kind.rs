@@ -49,16 +49,19 @@ const LEFT_ALONE: [&str; 10] = [
 ];
 
 /// Directories at the top with collections of documents.
-const WALKED: [&str; 14] = [
+const WALKED: [&str; 17] = [
     "agents",
     "artifacts",
     "blobs",
+    "breakers",
     "costs",
     "harness",
     "journal",
     "locks",
     "notifications",
     "plans",
+    "queue",
+    "schedules",
     "sessions",
     "snapshots",
     "tasks",
@@ -76,6 +79,7 @@ pub(super) fn walk(path: &str) -> Walk {
         ["artifacts" | "notifications", _, _]
         | ["blobs", "sha256", _]
         | ["plans" | "harness", ..]
+        | ["queue", _, "open" | "leased" | "done" | "dead"]
         | ["teams", _, "inboxes" | "dead_letters" | "events" | "peers"]
         | ["teams", _, "inboxes" | "dead_letters", _] => Walk::Into,
         _ => Walk::Foreign,
@@ -110,9 +114,11 @@ pub(super) fn kind(path: &str) -> Kind {
         (["snapshots", _], "json") if stem.starts_with("snap-") => Kind::Document,
         (["workspaces", _], "json") if stem == "workspace-registry" => Kind::Document,
         (
-            ["teams", _, "peers"]
-            | ["sessions" | "agents" | "notifications", _]
+            ["breakers"]
+            | ["teams", _, "peers"]
+            | ["sessions" | "agents" | "notifications" | "schedules", _]
             | ["artifacts" | "notifications", _, _]
+            | ["queue", _, "open" | "leased" | "done" | "dead"]
             | ["harness", ..],
             "json",
         ) => Kind::Document,
@@ -166,6 +172,9 @@ mod tests {
             ("tasks/a/task-1-abcdefgh.tmp", Kind::Temporary(None)),
             ("tasks/a/todo.json", Kind::Foreign),
             ("harness/a/exit-journal.jsonl", Kind::Lines),
+            ("queue/a/open/2-1-1-0a1b2c3d4e5f.json", Kind::Document),
+            ("queue/a/stray.json", Kind::Foreign),
+            ("schedules/a/nightly.json", Kind::Document),
             ("plans/a/x-1.md", Kind::Other),
             ("plans/x-1.md", Kind::Other),
             ("artifacts/a/task-1/report.md.json", Kind::Document),
