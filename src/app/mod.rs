@@ -5,6 +5,7 @@
 
 pub mod agents;
 pub mod approval;
+pub mod artifact;
 pub mod board;
 pub mod cleanup;
 pub mod demo;
@@ -14,6 +15,8 @@ pub mod launch;
 pub mod lifecycle;
 pub mod liveness;
 pub mod log;
+pub mod notify;
+pub mod queue;
 pub mod respawn;
 pub mod runner;
 pub mod settings;

@@ -7,5 +7,5 @@ pub mod process;
 pub mod terminal;
 
 pub use git::{Git, GitError};
-pub use process::{ProcessId, Processes};
+pub use process::{Captured, Cut, Host, ProcessId, Processes, Program};
 pub use terminal::{Terminal, TerminalError};

@@ -173,6 +173,16 @@ impl Dir {
         Self(format!("artifacts/{team}"))
     }
 
+    /// The artifacts of one owner; `kind` is what it is: `task` or `run`.
+    pub fn artifacts_of(team: &TeamName, kind: &'static str, id: &Name) -> Self {
+        Self(format!("artifacts/{team}/{kind}-{id}"))
+    }
+
+    /// What one person or agent must know. `principal` must be one path component.
+    pub fn notifications_of(team: &TeamName, principal: &str) -> Self {
+        Self::notifications(team).child(principal)
+    }
+
     /// A collection below this one. `name` must be one path component, as a listing gives it.
     #[must_use]
     pub fn child(&self, name: &str) -> Self {
@@ -336,6 +346,21 @@ impl Key {
     pub fn blob(digest: &Name) -> Self {
         let start = digest.as_str().get(..2).unwrap_or("00").to_owned();
         Dir("blobs/sha256".into()).child(&start).entry(digest.as_str())
+    }
+
+    /// The versions of an artifact.
+    pub fn artifact(team: &TeamName, kind: &'static str, id: &Name, name: &Name) -> Self {
+        Dir::artifacts_of(team, kind, id).entry(&format!("{name}.json"))
+    }
+
+    /// Who of a team is told what, and how.
+    pub fn notify_rules(team: &TeamName) -> Self {
+        Dir::notifications(team).entry("rules.json")
+    }
+
+    /// What was told in a team last, so that it is not told again and again. Derived.
+    pub fn notify_recent(team: &TeamName) -> Self {
+        Dir::notifications(team).entry("recent.json")
     }
 
     /// The path, with `/`.

@@ -57,6 +57,7 @@ const RESERVED: &[Reserved] = &[
             // Files that the user named.
             "src/cli/plan.rs",
             "src/cli/approval/files.rs",
+            "src/cli/file.rs",
             "src/cli/scripted_agent.rs",
             // The repository that the demo is about.
             "src/app/demo/site.rs",
