@@ -5,6 +5,8 @@
 
 mod command;
 mod git;
+mod http;
+mod plugin;
 
 use serde_json::Value;
 
@@ -63,6 +65,8 @@ type Execute = fn(&Job<'_>) -> Result<Answer, QueueError>;
 /// The executors. A name that ends with `*` stands for every kind that begins so.
 const EXECUTORS: &[(&str, Execute)] = &[
     ("command", command::command),
+    ("http", http::http),
+    ("plugin", plugin::plugin),
     ("merge", git::merge),
     ("checkpoint", git::checkpoint),
     ("verify", git::verify),
