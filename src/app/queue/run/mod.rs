@@ -5,7 +5,9 @@
 
 mod command;
 mod git;
+mod http;
 mod notify;
+mod plugin;
 
 use serde_json::Value;
 
@@ -65,6 +67,8 @@ type Execute = fn(&Job<'_>) -> Result<Answer, QueueError>;
 const EXECUTORS: &[(&str, Execute)] = &[
     ("command", command::command),
     ("notify", notify::notify),
+    ("http", http::http),
+    ("plugin", plugin::plugin),
     ("merge", git::merge),
     ("checkpoint", git::checkpoint),
     ("verify", git::verify),
