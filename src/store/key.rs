@@ -138,6 +138,11 @@ impl Dir {
         Self(format!("wakes/{team}/timers"))
     }
 
+    /// Markers of runs that wait for events of their team. Derived.
+    pub fn events_awaited(team: &TeamName) -> Self {
+        Self(format!("wakes/{team}/events"))
+    }
+
     /// The approvals of a team.
     pub fn approvals(team: &TeamName) -> Self {
         Self(format!("approvals/{team}"))
@@ -307,9 +312,9 @@ impl Key {
         Dir::run_keys(team, workflow).entry(&format!("{digest}.json"))
     }
 
-    /// The definition that a run follows to its end.
-    pub fn run_definition(team: &TeamName, run: &Name) -> Self {
-        Dir::run(team, run).entry("definition.json")
+    /// What a run was started with. A run exists if and only if this document does.
+    pub fn run_start(team: &TeamName, run: &Name) -> Self {
+        Dir::run(team, run).entry("start.json")
     }
 
     /// What the journal of a run comes to.
