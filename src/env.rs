@@ -28,6 +28,9 @@ pub const WORKSPACE_DIR: &str = "CLAWTEAM_WORKSPACE_DIR";
 /// A file that holds the prompt of an agent.
 pub const PROMPT_FILE: &str = "CLAWTEAM_PROMPT_FILE";
 
+/// A token that shows which person calls.
+pub const TOKEN: &str = "CLAWTEAM_TOKEN";
+
 impl Env {
     /// Reads the environment. Values that are not UTF-8 are passed over.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]

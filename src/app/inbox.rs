@@ -50,6 +50,17 @@ fn put(app: &App, team: &TeamName, inbox: &AgentName, message: &Message) -> Outc
     Ok(Put { log, ..Put::new(key, encode(message), Expect::Absent) })
 }
 
+/// A message that is to be written together with other documents. Sender and recipient must stand
+/// in it.
+pub(super) fn prepared(
+    app: &App,
+    team: &TeamName,
+    inbox: &AgentName,
+    message: Message,
+) -> Outcome<Put> {
+    put(app, team, inbox, &Message { timestamp: app.stamp(), ..message })
+}
+
 /// Sends a message to one agent.
 pub fn send(app: &App, team: &TeamName, to: &str, draft: Draft) -> Outcome<Message> {
     let recipient = AgentName::parse_as("recipient name", to)?;

@@ -378,9 +378,10 @@ fn plan(
     Ok(plan)
 }
 
-/// What never reaches an agent from whoever starts it: where *they* are, not where it is.
-const LEFT_BEHIND: [&str; 8] =
-    ["TMUX", "TMUX_PANE", "PWD", "OLDPWD", "COLUMNS", "LINES", "SHLVL", "_"];
+/// What never reaches an agent from whoever starts it: where *they* are, not where it is, and what
+/// shows who they are.
+const LEFT_BEHIND: [&str; 9] =
+    ["TMUX", "TMUX_PANE", "PWD", "OLDPWD", "COLUMNS", "LINES", "SHLVL", "_", env::TOKEN];
 
 /// The whole environment of an agent.
 fn environment(

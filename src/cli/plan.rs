@@ -6,8 +6,9 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::Cx;
-use crate::app::plan;
+use crate::app::approval;
 use crate::core::{AgentName, Diagnose, Name, Outcome, TeamName};
+use crate::domain::approval::Verdict;
 
 /// The commands of the group.
 #[derive(Debug, Subcommand)]
@@ -77,7 +78,7 @@ fn submit(cx: &Cx, args: SubmitArgs) -> Outcome<()> {
     let agent = AgentName::parse(args.agent)?;
     let text =
         if std::path::Path::new(&args.plan).is_file() { read(&args.plan)? } else { args.plan };
-    let id = plan::submit(&cx.app, &team, &agent, &text, &args.summary)?;
+    let id = approval::submit_plan(&cx.app, &team, &agent, &text, &args.summary)?;
     let payload = json!({"status": "submitted", "planId": id, "agent": agent});
     cx.out.result(&payload, || format!("OK Plan {id} submitted by {agent}"))
 }
@@ -92,7 +93,8 @@ fn decide(cx: &Cx, args: DecideArgs, approved: bool) -> Outcome<()> {
     let team = TeamName::parse(args.team)?;
     let id = Name::parse_as("plan id", args.plan_id)?;
     let agent = AgentName::parse(args.agent)?;
-    plan::decide(&cx.app, &team, &id, &agent, approved, &args.feedback)?;
+    let verdict = if approved { Verdict::Approve } else { Verdict::Reject };
+    approval::decide_plan(&cx.app, &team, &id, &agent, verdict, &args.feedback)?;
     let word = if approved { "approved" } else { "rejected" };
     let payload = json!({"status": word, "planId": id});
     cx.out.result(&payload, || format!("OK Plan {id} {word}"))

@@ -3,6 +3,8 @@
 use std::any::Any;
 use std::error::Error;
 
+use serde_json::{Map, Value};
+
 /// The exit status of a failed command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -77,6 +79,11 @@ pub trait Diagnose: Error + Any + Send + Sync {
     /// The exit status.
     fn exit(&self) -> Exit {
         Exit::Failure
+    }
+
+    /// What a program should know besides: further fields of the error in JSON.
+    fn details(&self) -> Map<String, Value> {
+        Map::new()
     }
 }
 

@@ -6,15 +6,21 @@
 
 pub mod agent;
 pub mod agent_cli;
+pub mod approval;
+pub mod artifact;
 pub mod board;
+pub mod chain;
 pub mod cost;
 pub mod expr;
 pub mod fence;
 pub mod identity;
 pub mod lax;
 pub mod message;
+pub mod notification;
+pub mod notify_rules;
 pub mod profile;
 pub mod prompt;
+pub mod queue;
 pub mod settings;
 pub mod task;
 pub mod team;

@@ -48,7 +48,7 @@ const fn setting(
 }
 
 /// All settings that can be shown and set one by one, in the order of the file.
-pub const SETTINGS: [Setting; 20] = [
+pub const SETTINGS: [Setting; 21] = [
     setting("data_dir", Some("CLAWTEAM_DATA_DIR"), Kind::Text, ""),
     setting("user", Some("CLAWTEAM_USER"), Kind::Text, ""),
     setting("default_team", Some("CLAWTEAM_TEAM_NAME"), Kind::Text, ""),
@@ -79,6 +79,12 @@ pub const SETTINGS: [Setting; 20] = [
     setting("hooks", None, Kind::List, "[]"),
     setting("plugins", None, Kind::List, "[]"),
     setting("durability", Some("CLAWTEAM_DURABILITY"), Kind::Choice(&["full", "process"]), "full"),
+    setting(
+        "approval_proof",
+        None,
+        Kind::Choice(&["any", "terminal", "token", "signature"]),
+        "any",
+    ),
 ];
 
 /// Why a setting cannot be read or set.

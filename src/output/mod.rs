@@ -153,6 +153,9 @@ impl Output {
             if let Some(hint) = error.hint() {
                 told["hint"] = Value::String(hint);
             }
+            for (field, value) in error.details() {
+                told[&field] = value;
+            }
             let _ = self.json(&told);
         } else {
             let message = failure.message();

@@ -143,9 +143,29 @@ impl Dir {
         Self(format!("approvals/{team}"))
     }
 
+    /// Tokens that were given to people.
+    pub fn tokens() -> Self {
+        Self("auth/tokens".into())
+    }
+
+    /// Keys whose signatures count.
+    pub fn trusted_keys() -> Self {
+        Self("auth/keys".into())
+    }
+
     /// The queue of a team: a collection for each state of its items.
     pub fn queue(team: &TeamName) -> Self {
         Self(format!("queue/{team}"))
+    }
+
+    /// Services that failed of late.
+    pub fn breakers() -> Self {
+        Self("breakers".into())
+    }
+
+    /// The user's plugins, each a collection of its own, in the data directory of the user's home.
+    pub fn plugins() -> Self {
+        Self("plugins".into())
     }
 
     /// The schedules of a team.
@@ -161,6 +181,16 @@ impl Dir {
     /// Which artifacts tasks and runs of a team have.
     pub fn artifacts(team: &TeamName) -> Self {
         Self(format!("artifacts/{team}"))
+    }
+
+    /// The artifacts of one owner; `kind` is what it is: `task` or `run`.
+    pub fn artifacts_of(team: &TeamName, kind: &'static str, id: &Name) -> Self {
+        Self(format!("artifacts/{team}/{kind}-{id}"))
+    }
+
+    /// What one person or agent must know. `principal` must be one path component.
+    pub fn notifications_of(team: &TeamName, principal: &str) -> Self {
+        Self::notifications(team).child(principal)
     }
 
     /// A collection below this one. `name` must be one path component, as a listing gives it.
@@ -257,6 +287,11 @@ impl Key {
         Dir::harness(team).entry("exit-journal.jsonl")
     }
 
+    /// The text of a plan where old versions of Python's ClawTeam put it.
+    pub fn old_plan(agent: &AgentName, plan: &Name) -> Self {
+        Dir("plans".into()).entry(&format!("{agent}-{plan}.md"))
+    }
+
     /// What is known of a workflow besides its versions.
     pub fn workflow(team: &TeamName, workflow: &Name) -> Self {
         Dir::workflow(team, workflow).entry("meta.json")
@@ -302,10 +337,40 @@ impl Key {
         Dir::approvals(team).entry(&format!("{id}.jsonl"))
     }
 
+    /// What a team says about approvals in general.
+    pub fn approval_policy(team: &TeamName) -> Self {
+        Dir::approvals(team).entry("policy.json")
+    }
+
+    /// A token that was given to a person.
+    pub fn token(id: &Name) -> Self {
+        Dir::tokens().entry(&format!("{id}.json"))
+    }
+
+    /// A key whose signatures count.
+    pub fn trusted_key(id: &Name) -> Self {
+        Dir::trusted_keys().entry(&format!("{id}.json"))
+    }
+
     /// Bytes by their digest.
     pub fn blob(digest: &Name) -> Self {
         let start = digest.as_str().get(..2).unwrap_or("00").to_owned();
         Dir("blobs/sha256".into()).child(&start).entry(digest.as_str())
+    }
+
+    /// The versions of an artifact.
+    pub fn artifact(team: &TeamName, kind: &'static str, id: &Name, name: &Name) -> Self {
+        Dir::artifacts_of(team, kind, id).entry(&format!("{name}.json"))
+    }
+
+    /// Who of a team is told what, and how.
+    pub fn notify_rules(team: &TeamName) -> Self {
+        Dir::notifications(team).entry("rules.json")
+    }
+
+    /// What was told in a team last, so that it is not told again and again. Derived.
+    pub fn notify_recent(team: &TeamName) -> Self {
+        Dir::notifications(team).entry("recent.json")
     }
 
     /// The path, with `/`.
@@ -351,6 +416,8 @@ impl fmt::Display for Dir {
 pub enum Scope {
     /// The settings.
     Settings,
+    /// Tokens of people, and keys whose signatures count.
+    Credentials,
     /// A team's members and budget.
     Team(TeamName),
     /// A team's tasks.
@@ -371,6 +438,8 @@ pub enum Scope {
     Run(TeamName, Name),
     /// The approvals of a team.
     Approvals(TeamName),
+    /// Which services failed of late.
+    Breakers,
     /// The queue of a team.
     Queue(TeamName),
     /// The schedules of a team.
@@ -387,6 +456,7 @@ impl Scope {
     pub fn lock_file(&self) -> Key {
         match self {
             Self::Settings => Dir::top().entry("config.json.lock"),
+            Self::Credentials => Dir("auth".into()).entry("auth.lock"),
             Self::Team(team) => Dir::team(team).entry("config.json.lock"),
             Self::Tasks(team) => Dir::tasks(team).entry(".tasks.lock"),
             Self::Mail(team) => Dir::team(team).entry("mail.lock"),
@@ -397,6 +467,7 @@ impl Scope {
             Self::Workflow(team, name) => Dir::workflow(team, name).entry("workflow.lock"),
             Self::Run(team, run) => Dir::run(team, run).entry("run.lock"),
             Self::Approvals(team) => Dir::approvals(team).entry("approvals.lock"),
+            Self::Breakers => Dir::breakers().entry("breakers.lock"),
             Self::Queue(team) => Dir::queue(team).entry("queue.lock"),
             Self::Schedules(team) => Dir::schedules(team).entry("schedules.lock"),
             Self::Notifications(team) => Dir::notifications(team).entry("notifications.lock"),
@@ -409,6 +480,12 @@ impl Scope {
         let stem = name.strip_suffix(".json")?;
         if stem == "settings" {
             return Some(Self::Settings);
+        }
+        if stem == "credentials" {
+            return Some(Self::Credentials);
+        }
+        if stem == "breakers" {
+            return Some(Self::Breakers);
         }
         let (kind, name) = stem.split_once('-')?;
         let team = || TeamName::parse(name).ok();
@@ -442,6 +519,7 @@ impl Scope {
         let team = |name: &str| TeamName::parse(name).ok();
         match parts[..] {
             ["config.json"] => Some(Self::Settings),
+            ["auth", ..] => Some(Self::Credentials),
             ["teams", name, "config.json"] => team(name).map(Self::Team),
             ["teams", name, "spawn_registry.json"] => team(name).map(Self::SpawnRegistry),
             ["teams", name, "agent_health.json"] => team(name).map(Self::AgentHealth),
@@ -452,6 +530,7 @@ impl Scope {
             }
             ["runs", name, run, ..] => Some(Self::Run(team(name)?, Name::parse(run).ok()?)),
             ["approvals", name, _] => team(name).map(Self::Approvals),
+            ["breakers", _] => Some(Self::Breakers),
             ["queue", name, ..] => team(name).map(Self::Queue),
             ["schedules", name, _] => team(name).map(Self::Schedules),
             ["notifications", name, ..] => team(name).map(Self::Notifications),
@@ -464,6 +543,7 @@ impl Scope {
     pub fn journal_file(&self) -> Key {
         let name = match self {
             Self::Settings => "settings".to_owned(),
+            Self::Credentials => "credentials".to_owned(),
             Self::Team(team) => format!("team-{team}"),
             Self::Tasks(team) => format!("tasks-{team}"),
             Self::Mail(team) => format!("mail-{team}"),
@@ -474,6 +554,7 @@ impl Scope {
             Self::Workflow(team, name) => format!("workflow-{team}+{name}"),
             Self::Run(team, run) => format!("run-{team}+{run}"),
             Self::Approvals(team) => format!("approvals-{team}"),
+            Self::Breakers => "breakers".to_owned(),
             Self::Queue(team) => format!("queue-{team}"),
             Self::Schedules(team) => format!("schedules-{team}"),
             Self::Notifications(team) => format!("notifications-{team}"),
@@ -487,6 +568,7 @@ impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Settings => write!(f, "the settings"),
+            Self::Credentials => write!(f, "the tokens and keys"),
             Self::Team(team) => write!(f, "team '{team}'"),
             Self::Tasks(team) => write!(f, "the tasks of team '{team}'"),
             Self::Mail(team) => write!(f, "the mail of team '{team}'"),
@@ -497,6 +579,7 @@ impl fmt::Display for Scope {
             Self::Workflow(team, name) => write!(f, "workflow '{name}' of team '{team}'"),
             Self::Run(_, run) => write!(f, "run '{run}'"),
             Self::Approvals(team) => write!(f, "the approvals of team '{team}'"),
+            Self::Breakers => write!(f, "the circuit breakers"),
             Self::Queue(team) => write!(f, "the queue of team '{team}'"),
             Self::Schedules(team) => write!(f, "the schedules of team '{team}'"),
             Self::Notifications(team) => write!(f, "the notifications of team '{team}'"),
@@ -515,6 +598,7 @@ mod tests {
         let name = || Name::parse("0123-abcd").expect("a name");
         let scopes = [
             Scope::Settings,
+            Scope::Credentials,
             Scope::Team(team()),
             Scope::Tasks(team()),
             Scope::Mail(team()),
@@ -525,6 +609,7 @@ mod tests {
             Scope::Workflow(team(), name()),
             Scope::Run(team(), name()),
             Scope::Approvals(team()),
+            Scope::Breakers,
             Scope::Queue(team()),
             Scope::Schedules(team()),
             Scope::Notifications(team()),

@@ -9,6 +9,8 @@ pub(super) enum Kind {
     Lines,
     /// A message in an inbox; `taken` if somebody has begun to receive it.
     Message { taken: bool },
+    /// Content under its digest.
+    Blob,
     /// A lock.
     Lock,
     /// A journal of a commit under way.
@@ -47,13 +49,19 @@ const LEFT_ALONE: [&str; 10] = [
 ];
 
 /// Directories at the top with collections of documents.
-const WALKED: [&str; 11] = [
+const WALKED: [&str; 17] = [
     "agents",
+    "artifacts",
+    "blobs",
+    "breakers",
     "costs",
     "harness",
     "journal",
     "locks",
+    "notifications",
     "plans",
+    "queue",
+    "schedules",
     "sessions",
     "snapshots",
     "tasks",
@@ -68,7 +76,10 @@ pub(super) fn walk(path: &str) -> Walk {
         [top] | [top, _] if WALKED.contains(&top) => Walk::Into,
         ["workspaces", _, _] | ["teams", _, "redis"] => Walk::Past,
         [top] if LEFT_ALONE.contains(&top) => Walk::Past,
-        ["plans" | "harness", ..]
+        ["artifacts" | "notifications", _, _]
+        | ["blobs", "sha256", _]
+        | ["plans" | "harness", ..]
+        | ["queue", _, "open" | "leased" | "done" | "dead"]
         | ["teams", _, "inboxes" | "dead_letters" | "events" | "peers"]
         | ["teams", _, "inboxes" | "dead_letters", _] => Walk::Into,
         _ => Walk::Foreign,
@@ -102,10 +113,17 @@ pub(super) fn kind(path: &str) -> Kind {
         (["costs", _], "json") if stem.starts_with("cost-") || stem == "summary" => Kind::Document,
         (["snapshots", _], "json") if stem.starts_with("snap-") => Kind::Document,
         (["workspaces", _], "json") if stem == "workspace-registry" => Kind::Document,
-        (["teams", _, "peers"] | ["sessions" | "agents", _] | ["harness", ..], "json") => {
-            Kind::Document
-        }
+        (
+            ["breakers"]
+            | ["teams", _, "peers"]
+            | ["sessions" | "agents" | "notifications" | "schedules", _]
+            | ["artifacts" | "notifications", _, _]
+            | ["queue", _, "open" | "leased" | "done" | "dead"]
+            | ["harness", ..],
+            "json",
+        ) => Kind::Document,
         (["harness", ..], "jsonl") => Kind::Lines,
+        (["blobs", "sha256", start], "") if name.starts_with(start) => Kind::Blob,
         (["agents", _], "md" | "log")
         | (["teams", _, "dead_letters", _] | ["harness", _, ..], _)
         | (["plans", ..], "md")
@@ -154,8 +172,18 @@ mod tests {
             ("tasks/a/task-1-abcdefgh.tmp", Kind::Temporary(None)),
             ("tasks/a/todo.json", Kind::Foreign),
             ("harness/a/exit-journal.jsonl", Kind::Lines),
+            ("queue/a/open/2-1-1-0a1b2c3d4e5f.json", Kind::Document),
+            ("queue/a/stray.json", Kind::Foreign),
+            ("schedules/a/nightly.json", Kind::Document),
             ("plans/a/x-1.md", Kind::Other),
             ("plans/x-1.md", Kind::Other),
+            ("artifacts/a/task-1/report.md.json", Kind::Document),
+            ("artifacts/a/artifacts.lock", Kind::Lock),
+            ("blobs/sha256/ab/abcd", Kind::Blob),
+            ("blobs/sha256/ab/cdef", Kind::Foreign),
+            ("blobs/sha256/ab/.tmp-4711-0a1b2c3d", Kind::Temporary(Some(4711))),
+            ("notifications/a/rules.json", Kind::Document),
+            ("notifications/a/human/k12.json", Kind::Document),
             ("journal/tasks-a.json", Kind::Journal),
             ("journal/tasks-a.done", Kind::Other),
             (".DS_Store", Kind::Foreign),

@@ -1,0 +1,181 @@
+//! Who hears of an approval.
+
+use super::plan;
+use crate::app::{App, inbox, team};
+use crate::core::{AgentName, Name, Outcome, TeamName};
+use crate::domain::approval::{Approval, Approver, Change, PLAN, Record, Status, Verdict};
+use crate::domain::message::{Message, MessageType};
+use crate::domain::team::{Recipient, resolve};
+use crate::store::Put;
+
+/// An approval with those of its changes that nobody has heard of.
+pub(super) struct Told {
+    /// The approval.
+    pub(super) approval: Approval,
+    /// The changes.
+    pub(super) news: Vec<Record>,
+}
+
+/// What people must know of an approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    /// Somebody has to decide.
+    Wanted,
+    /// It was decided, or ended otherwise.
+    Decided,
+}
+
+/// What is done when the lock is gone. Returns the approval.
+pub(super) fn after(app: &App, told: Told) -> Approval {
+    let Told { approval, news } = told;
+    let pending = approval.status == Status::Pending;
+    let asked = news
+        .iter()
+        .any(|record| matches!(record.change, Change::Requested { .. } | Change::Escalated { .. }));
+    if asked && pending {
+        announce(app, &approval, News::Wanted);
+    } else if !news.is_empty() && !pending {
+        announce(app, &approval, News::Decided);
+    }
+    approval
+}
+
+/// The messages about changes, to be written with the document.
+pub(super) fn messages(app: &App, approval: &Approval, news: &[Record]) -> Outcome<Vec<Put>> {
+    let mut puts = Vec::new();
+    let pending = approval.status == Status::Pending;
+    for record in news {
+        match &record.change {
+            Change::Requested { approval: asked } if pending => {
+                if approval.action_type == PLAN {
+                    puts.extend(plan::asked(app, approval)?);
+                    continue;
+                }
+                for approver in &asked.approvers {
+                    puts.extend(ask(app, approval, approver)?);
+                }
+            }
+            Change::Escalated { to, .. } if pending => puts.extend(ask(app, approval, to)?),
+            Change::Answered { status, decision } if *status != Status::Pending => {
+                if approval.action_type == PLAN {
+                    puts.extend(plan::answered(app, approval, decision)?);
+                } else {
+                    puts.extend(answer(app, approval)?);
+                }
+            }
+            Change::Expired {} | Change::Cancelled { .. } | Change::Invalidated { .. } => {
+                puts.extend(answer(app, approval)?);
+            }
+            _ => {}
+        }
+    }
+    Ok(puts)
+}
+
+/// The agent that an approver is, and its inbox, if it is one that can be told.
+fn inbox_of(
+    app: &App,
+    team: &TeamName,
+    approver: &Approver,
+) -> Outcome<Option<(String, AgentName)>> {
+    Ok(match approver {
+        Approver::Lead => {
+            team::leader(app, team).ok().map(|(leader, inbox)| (leader.to_string(), inbox))
+        }
+        Approver::Agent(agent) => {
+            member_inbox(app, team, agent)?.map(|inbox| (agent.to_string(), inbox))
+        }
+        Approver::Anybody | Approver::Human | Approver::Person(_) => None,
+    })
+}
+
+/// The inbox of a member.
+pub(super) fn member_inbox(
+    app: &App,
+    team: &TeamName,
+    agent: &AgentName,
+) -> Outcome<Option<AgentName>> {
+    let found = team::find(app, team)?;
+    let user = app.identity.user_name();
+    match resolve(found.as_ref().map(|doc| &doc.value), agent, user.as_ref()) {
+        Recipient::Member(inbox) => Ok(Some(inbox)),
+        Recipient::Unknown(_) | Recipient::Ambiguous(_) => {
+            app.warn(format!("'{agent}' is not one member of team '{team}' and hears nothing"));
+            Ok(None)
+        }
+    }
+}
+
+/// Asks an agent for a decision.
+fn ask(app: &App, approval: &Approval, approver: &Approver) -> Outcome<Option<Put>> {
+    let Approval { team, id, .. } = approval;
+    let Some((to, inbox)) = inbox_of(app, team, approver)? else { return Ok(None) };
+    let mut text = format!(
+        "Approval {id} is wanted: {}\nAction: {}\nReason: {}\n",
+        approval.title, approval.action_type, approval.reason
+    );
+    if !approval.description.is_empty() {
+        text.push_str(&approval.description);
+        text.push('\n');
+    }
+    if let Some(at) = &approval.expires_at {
+        text.push_str(&format!("Decide before {at}.\n"));
+    }
+    text.push_str(&format!(
+        "See it:  clawteam approval show {team} {id}\n\
+         Approve: clawteam approval approve {team} {id} --comment \"…\"\n\
+         Reject:  clawteam approval reject {team} {id} --comment \"…\"\n\
+         Only these commands count; a message does not."
+    ));
+    let message = about(approval, &to, text);
+    inbox::prepared(app, team, &inbox, message).map(Some)
+}
+
+/// Tells the requester how it ended.
+fn answer(app: &App, approval: &Approval) -> Outcome<Option<Put>> {
+    let Some(to) = approval.requester.id.strip_prefix("agent:") else { return Ok(None) };
+    let Ok(agent) = AgentName::parse(to) else { return Ok(None) };
+    let Some(inbox) = member_inbox(app, &approval.team, &agent)? else { return Ok(None) };
+    let mut text =
+        format!("Approval {} is {}: {}", approval.id, approval.status.as_str(), approval.title);
+    if let Some(resolution) = &approval.resolution {
+        text.push_str(&format!("\nBy: {}", resolution.by));
+        if !resolution.comment.is_empty() {
+            text.push_str(&format!("\nComment: {}", resolution.comment));
+        }
+    }
+    let message = about(approval, to, text);
+    inbox::prepared(app, &approval.team, &inbox, message).map(Some)
+}
+
+fn about(approval: &Approval, to: &str, text: String) -> Message {
+    let mut message = inbox::text(MessageType::Message, text);
+    message.from = match &approval.resolution {
+        Some(resolution) => short(&resolution.by).to_owned(),
+        None => short(&approval.requester.id).to_owned(),
+    };
+    message.to = Some(to.to_owned());
+    message.request_id = Some(approval.id.to_string());
+    message.key = Some("approval".to_owned());
+    message.status = Some(approval.status.as_str().to_owned());
+    message
+}
+
+/// An actor's name without its kind.
+fn short(actor: &str) -> &str {
+    actor.split_once(':').map_or(actor, |(_, name)| name)
+}
+
+/// The verdict of an approval that has ended, if it is one.
+pub(super) fn verdict(status: Status) -> Option<Verdict> {
+    match status {
+        Status::Approved => Some(Verdict::Approve),
+        Status::Rejected => Some(Verdict::Reject),
+        _ => None,
+    }
+}
+
+/// Tells people. Called without any lock, perhaps more than once for the same news.
+fn announce(app: &App, approval: &Approval, news: News) {
+    let _: (&App, &Name, News) = (app, &approval.id, news);
+}
