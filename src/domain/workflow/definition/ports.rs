@@ -94,12 +94,13 @@ fn branch_of(on_error: &OnError) -> Option<&str> {
 }
 
 /// The proper name of a port: a condition's `true` and `false` are `yes` and `no`, an approval's
-/// `approved` is `success`.
+/// `approved` is `success`, and a loop's `success` is `done`.
 pub fn canonical<'p>(kind: &Kind, port: &'p str) -> &'p str {
     match (kind, port) {
         (Kind::Condition(_), "true") => YES,
         (Kind::Condition(_), "false") => NO,
         (Kind::Approval(_), "approved") => SUCCESS,
+        (Kind::Loop(_), SUCCESS) => DONE,
         (_, port) => port,
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::net::Net;
+use super::net::{Net, Why};
 use super::{EDGES_MAX, NODES_MAX, at, edge_at, field, ports};
 use crate::core::name;
-use crate::domain::workflow::definition::model::{Definition, LifeStatus};
+use crate::domain::workflow::definition::model::{Definition, LifeStatus, SUCCESS};
 use crate::domain::workflow::definition::node::{OnFailure, SkipPolicy};
 use crate::domain::workflow::definition::problem::{Level, Problem};
 use crate::domain::workflow::definition::read::nearest;
@@ -182,6 +182,9 @@ fn starts(net: &Net<'_>, problems: &mut Vec<Problem>) {
         let problem = Problem::error("no_start", "start", message);
         problems.push(problem.hint(format!("say where to begin: start = [\"{first}\"]")));
     }
+    if definition.start.is_empty() {
+        unclear_starts(net, problems);
+    }
     for (path, id) in
         [("onRunFailure", &definition.on_run_failure), ("onRunStop", &definition.on_run_stop)]
     {
@@ -200,6 +203,21 @@ fn starts(net: &Net<'_>, problems: &mut Vec<Problem>) {
         && net.find(to).is_none()
     {
         problems.push(unknown(net, "defaults.onFailure".to_owned(), to));
+    }
+}
+
+/// A node to which only a rework leads is a start; perhaps it was meant to come after a rejection
+/// only.
+fn unclear_starts(net: &Net<'_>, problems: &mut Vec<Problem>) {
+    let starts = net.starts();
+    for &node in starts.iter().filter(|node| net.into(**node).next().is_some()) {
+        let others: Vec<usize> = starts.iter().copied().filter(|other| *other != node).collect();
+        let without = net.reach(&others, |link| link.why != Why::Rework);
+        if net.into(node).any(|link| without[link.from]) {
+            let message = "a run begins here, too: nothing but a rejection leads to it";
+            let problem = Problem::warning("unclear_start", at(net.ids[node]), message);
+            problems.push(problem.hint("say with `start` where a run begins"));
+        }
     }
 }
 
@@ -242,11 +260,8 @@ fn reachable(net: &Net<'_>, problems: &mut Vec<Problem>) {
 fn skipped(net: &Net<'_>, problems: &mut Vec<Problem>) {
     for (id, node) in &net.definition.nodes {
         let follows = node.when.is_some() && node.skip_policy == SkipPolicy::Follow;
-        if follows
-            && !ports::ports(&node.kind)
-                .onward
-                .contains(&crate::domain::workflow::definition::model::SUCCESS)
-        {
+        let success = ports::canonical(&node.kind, SUCCESS);
+        if follows && !ports::ports(&node.kind).onward.contains(&success) {
             let word = node.kind.word();
             let message =
                 format!("a {word} that is skipped leads nowhere: it has no port 'success'");

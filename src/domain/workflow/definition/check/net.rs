@@ -120,7 +120,9 @@ impl<'d> Net<'d> {
         }
         let after = [&self.definition.on_run_failure, &self.definition.on_run_stop];
         let is_after = |node: usize| after.iter().any(|id| id.as_deref() == Some(self.ids[node]));
-        (0..self.len()).filter(|&node| self.into[node].is_empty() && !is_after(node)).collect()
+        // Work that begins again began before.
+        let first = |node: usize| self.into(node).all(|link| link.why == Why::Rework);
+        (0..self.len()).filter(|&node| first(node) && !is_after(node)).collect()
     }
 
     /// Which nodes can be reached from `from` (they included) by ways that `follow` allows.

@@ -53,6 +53,11 @@ fn problems(body: &str) -> Vec<Problem> {
 
 /// Each code with a definition that has this problem and no other, and one without it.
 const CASES: &[(&str, &str, &str)] = &[
+    (
+        "unclear_start",
+        "nodes = { s = NOTE, a = { type = \"approval\", timeout = \"1h\", rework = [\"f\"] }, f = NOTE }\nedges = [{ from = \"s\", to = \"a\" }, { from = \"f\", to = \"a\" }]",
+        "nodes = { s = NOTE, a = { type = \"approval\", timeout = \"1h\", rework = [\"s\"] } }\nedges = [{ from = \"s\", to = \"a\" }]",
+    ),
     ("syntax", "nodes = {", "nodes = { a = NOTE }"),
     ("duplicate_key", "nodes = { a = NOTE, a = NOTE }", "nodes = { a = NOTE, b = NOTE }"),
     (
