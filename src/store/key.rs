@@ -128,6 +128,11 @@ impl Dir {
         Self(format!("runs/{team}/{run}/results"))
     }
 
+    /// What wakes the runs of a team.
+    pub fn wakes(team: &TeamName) -> Self {
+        Self(format!("wakes/{team}"))
+    }
+
     /// Markers of runs that shall look at the world again. Derived: `tick` makes them anew.
     pub fn pokes(team: &TeamName) -> Self {
         Self(format!("wakes/{team}/pokes"))

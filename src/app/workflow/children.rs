@@ -25,7 +25,9 @@ pub(super) fn refusal(app: &App, loaded: &Loaded, run: &str) -> Outcome<Option<S
 pub(super) fn start(app: &App, loaded: &Loaded, wish: &ChildWish) -> Outcome<Name> {
     let name = Name::parse(wish.run.clone())?;
     match make(app, loaded, wish, &name) {
-        Err(failure) if matches!(failure.inner().exit(), Exit::Failure | Exit::Busy) => Err(failure),
+        Err(failure) if matches!(failure.inner().exit(), Exit::Failure | Exit::Busy) => {
+            Err(failure)
+        }
         Err(failure) => {
             let why = json!({"code": failure.inner().code(), "message": failure.message()});
             let key = refusal_key(loaded, &wish.run);

@@ -56,7 +56,7 @@ pub(super) fn deliver(app: &App, loaded: &Loaded, effect: &Effect) -> Outcome<Wo
         Op::DropRequest { id } => requests::forget(app, loaded, id)?,
         Op::StopAgent { agent } => {
             let agent = AgentName::parse(agent.clone())?;
-            fine_if_gone(agents::stop(app, team, agent.as_str()).map(drop))?;
+            agents::stop(app, team, &agent)?;
         }
     }
     Ok(Vec::new())
@@ -205,7 +205,9 @@ fn create_task(app: &App, loaded: &Loaded, effect: &Effect, wish: &TaskWish) -> 
         },
         owner: owner.clone(),
         metadata,
-        ..NewTask::default()
+        blocks: Vec::new(),
+        blocked_by: Vec::new(),
+        allow_unknown: false,
     };
     if wish.existing {
         task::take_up(app, team, &id, new)?;
@@ -248,10 +250,7 @@ fn announce(
     owner: &str,
 ) -> Outcome<()> {
     let team = loaded.team();
-    let content = format!(
-        "Task {} is yours: {}\n\n{}",
-        wish.id, wish.subject, wish.description
-    );
+    let content = format!("Task {} is yours: {}\n\n{}", wish.id, wish.subject, wish.description);
     let digest = Digest::of(format!("{}:{}", loaded.start.run, effect.key).as_bytes());
     let message = crate::domain::message::Message {
         request_id: Some(digest.start(12).to_owned()),
@@ -317,7 +316,7 @@ fn consume(app: &App, loaded: &Loaded, id: &str, by: &str) -> Outcome<()> {
     let id = Name::parse(id.to_owned())?;
     let bound = approval::load(app, loaded.team(), &id)?.bound;
     let by = format!("{}:{by}", loaded.start.run);
-    approval::consume(app, loaded.team(), &id, &by, Some(&bound))?;
+    approval::consume(app, loaded.team(), &id, &by, bound.as_ref())?;
     Ok(())
 }
 
@@ -351,4 +350,3 @@ fn tell(app: &App, loaded: &Loaded, effect: &Effect, note: &Note) -> Outcome<()>
     notify::post(app, loaded.team(), &new)?;
     Ok(())
 }
-

@@ -70,6 +70,9 @@ pub enum RunError {
         /// What is wrong.
         problems: Vec<String>,
     },
+    /// The workflow is not in use yet.
+    #[error("workflow '{0}' is a draft")]
+    Draft(String),
     /// The workflow is not to be run any more.
     #[error("workflow '{0}' is archived")]
     Archived(String),
@@ -113,6 +116,7 @@ impl Diagnose for RunError {
             Self::BadRecord { .. } => "bad_record",
             Self::Active { .. } => "run_active",
             Self::Inputs { .. } => "invalid_inputs",
+            Self::Draft(_) => "workflow_draft",
             Self::Archived(_) => "workflow_archived",
             Self::Refused(fault) => match fault.code.as_str() {
                 "nothing_to_retry" => "nothing_to_retry",
@@ -138,6 +142,9 @@ impl Diagnose for RunError {
                 runs.first().map_or("<run>", String::as_str)
             )),
             Self::Inputs { .. } => Some("give them with --input NAME=VALUE".into()),
+            Self::Draft(name) => {
+                Some(format!("take it into use with `clawteam workflow activate <team> {name}`"))
+            }
             Self::Archived(name) => {
                 Some(format!("bring it back with `clawteam workflow activate <team> {name}`"))
             }
@@ -152,7 +159,9 @@ impl Diagnose for RunError {
         match self {
             Self::NotFound(_) | Self::NoRecord { .. } | Self::NoResult { .. } => Exit::NotFound,
             Self::Inputs { .. } => Exit::Invalid,
-            Self::Active { .. } | Self::Archived(_) | Self::Refused(_) => Exit::Illegal,
+            Self::Active { .. } | Self::Draft(_) | Self::Archived(_) | Self::Refused(_) => {
+                Exit::Illegal
+            }
             _ => Exit::Failure,
         }
     }

@@ -32,7 +32,11 @@ pub(super) fn since(
         for task in task::all(app, team)? {
             let at = millis(&task.updated_at);
             if task.status == Status::Completed && at >= after {
-                found.push((at, format!("task:{}", task.id), serde_json::to_value(&task).unwrap_or_default()));
+                found.push((
+                    at,
+                    format!("task:{}", task.id),
+                    serde_json::to_value(&task).unwrap_or_default(),
+                ));
             }
         }
     } else {
@@ -41,7 +45,11 @@ pub(super) fn since(
             let at = millis(&message.timestamp);
             if at >= after && (message.kind.as_str() == kind || event == "message") {
                 let id = message.request_id.clone().unwrap_or_else(|| at.to_string());
-                found.push((at, format!("message:{id}"), serde_json::to_value(&message).unwrap_or_default()));
+                found.push((
+                    at,
+                    format!("message:{id}"),
+                    serde_json::to_value(&message).unwrap_or_default(),
+                ));
             }
         }
     }

@@ -103,10 +103,8 @@ pub fn load(app: &App, team: &TeamName, name: &Name) -> Outcome<Loaded> {
         Err(StoreError::Unreadable { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let saved = saved.unwrap_or_else(|| StateFile {
-        state: start.state(&graph),
-        ..StateFile::default()
-    });
+    let saved =
+        saved.unwrap_or_else(|| StateFile { state: start.state(&graph), ..StateFile::default() });
     let mut loaded = Loaded {
         start,
         graph,
@@ -173,10 +171,8 @@ impl Loaded {
         let chain = chain::verify_after(self.head.as_ref(), line, &rest)
             .map_err(|error| RunError::broken(app, &self.team, &self.name, error))?;
         for value in &chain.records {
-            let record = Record::deserialize(value).map_err(|source| RunError::BadRecord {
-                run: self.name.to_string(),
-                source,
-            })?;
+            let record = Record::deserialize(value)
+                .map_err(|source| RunError::BadRecord { run: self.name.to_string(), source })?;
             self.take_in(&record);
             self.rolled_forward = true;
         }

@@ -12,7 +12,9 @@ use crate::app::team;
 use crate::core::{Digest, Name, Outcome, TeamName};
 use crate::domain::Extra;
 use crate::domain::expr::Expr;
-use crate::domain::workflow::definition::{Advance, Definition, Input, InputKind, LifeStatus, Overlap};
+use crate::domain::workflow::definition::{
+    Advance, Definition, Input, InputKind, LifeStatus, Overlap,
+};
 use crate::domain::workflow::run::observe::Ask;
 use crate::domain::workflow::run::start::{Start, Trigger};
 use crate::domain::workflow::run::state::Millis;
@@ -125,7 +127,8 @@ pub fn start(
                 after: Vec::new(),
             });
         }
-        let keyed = KeyedRun { run: run.clone(), version: found.version, at: now, extra: Map::new() };
+        let keyed =
+            KeyedRun { run: run.clone(), version: found.version, at: now, extra: Map::new() };
         commit.puts.push(Put::new(document, encode(&keyed), Expect::Any));
     }
     let mut runs = active(app, team, workflow)?;
@@ -182,24 +185,17 @@ pub fn start(
     for other in replaced {
         let ask = Ask::Stop { reason: format!("replaced by {run}"), kill: false };
         super::requests::post(app, team, &other, ask)?;
-        wake::wake(app, team, &other);
+        super::wake(app, team, &other);
     }
     let version = start.version;
     Ok(Started { run, workflow: start.workflow, version, deduplicated: false, after })
 }
 
 /// The active runs with the same concurrency key.
-fn rivals(
-    app: &App,
-    team: &TeamName,
-    runs: &[Name],
-    key: Option<&Value>,
-) -> Outcome<Vec<Name>> {
+fn rivals(app: &App, team: &TeamName, runs: &[Name], key: Option<&Value>) -> Outcome<Vec<Name>> {
     let mut all = Vec::new();
     for run in runs {
-        if key.is_none()
-            || super::run::start_of(app, team, run)?.concurrency_key.as_ref() == key
-        {
+        if key.is_none() || super::run::start_of(app, team, run)?.concurrency_key.as_ref() == key {
             all.push(run.clone());
         }
     }
@@ -253,7 +249,11 @@ pub(super) fn check_inputs(
             }
         }
     }
-    if problems.is_empty() { Ok((inputs, secrets)) } else { Err(RunError::Inputs { problems }.into()) }
+    if problems.is_empty() {
+        Ok((inputs, secrets))
+    } else {
+        Err(RunError::Inputs { problems }.into())
+    }
 }
 
 /// A value as the input wants it: from the command line, everything is text at first.

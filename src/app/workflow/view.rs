@@ -9,9 +9,7 @@ use crate::core::{Name, Outcome};
 use crate::domain::workflow::definition::{Join, JoinMode, Kind};
 use crate::domain::workflow::graph::Graph;
 use crate::domain::workflow::run::join::can_come;
-use crate::domain::workflow::run::state::{
-    Act, ActState, Fault, Millis, Parts, Run, Status, Work,
-};
+use crate::domain::workflow::run::state::{Act, ActState, Fault, Millis, Parts, Run, Status, Work};
 
 /// The word for how a run stands: `waiting` if it runs but waits for something outside.
 pub fn status_word(loaded: &Loaded) -> &'static str {
@@ -206,10 +204,9 @@ pub fn status(loaded: &Loaded) -> Standing {
     let done = nodes.iter().filter(|n| matches!(n.state, Some("succeeded" | "skipped"))).count();
     let order = |act: &Live| graph.find(&act.node).unwrap_or(usize::MAX);
     let current_node = live.iter().min_by_key(|act| order(act)).map(|act| act.node.clone());
-    let at_work = run.live().filter_map(|(_, act)| graph.find(&act.node));
-    let reach = graph.reachable(at_work.clone());
-    let mut reachable: Vec<bool> =
-        nodes.iter().map(|node| node.state.is_some()).collect();
+    let at_work: Vec<usize> = run.live().filter_map(|(_, act)| graph.find(&act.node)).collect();
+    let reach = graph.reachable(at_work.iter().copied());
+    let mut reachable: Vec<bool> = nodes.iter().map(|node| node.state.is_some()).collect();
     for ix in at_work {
         reachable[ix] = true;
     }

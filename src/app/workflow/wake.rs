@@ -47,7 +47,7 @@ pub(super) fn poke(app: &App, team: &TeamName, run: &Name) -> Result<(), StoreEr
     app.store.backend().mark(&Dir::pokes(team).entry(run.as_str()))
 }
 
-fn timer(team: &TeamName, at: Millis, run: &Name) -> Key {
+pub(super) fn timer(team: &TeamName, at: Millis, run: &Name) -> Key {
     Dir::timers(team).entry(&format!("{at:013}-{run}"))
 }
 

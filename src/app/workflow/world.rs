@@ -41,7 +41,7 @@ impl<'w> World<'w> {
         let Ok(Some(found)) = team::find(self.app, team) else { return Vec::new() };
         let mut loads: HashMap<String, usize> = HashMap::new();
         for task in task::all(self.app, team).unwrap_or_default() {
-            if task.status != TaskStatus::Completed && !task.is_over() {
+            if task.status != TaskStatus::Completed && !task.is_settled() {
                 *loads.entry(task.owner).or_insert(0) += 1;
             }
         }
@@ -58,7 +58,9 @@ impl<'w> World<'w> {
 /// What a member can do: a list, or words with commas between them.
 fn capabilities(member: &crate::domain::team::Member) -> Vec<String> {
     match member.extra.get("capabilities") {
-        Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(Value::Array(all)) => {
+            all.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+        }
         Some(Value::String(text)) => {
             text.split(',').map(|can| can.trim().to_owned()).filter(|can| !can.is_empty()).collect()
         }
@@ -112,13 +114,7 @@ pub(super) fn observe(app: &App, loaded: &Loaded, now: Millis) -> Outcome<Observ
     Ok(seen)
 }
 
-fn look(
-    app: &App,
-    loaded: &Loaded,
-    id: &str,
-    act: &Act,
-    now: Millis,
-) -> Outcome<Option<Found>> {
+fn look(app: &App, loaded: &Loaded, id: &str, act: &Act, now: Millis) -> Outcome<Option<Found>> {
     let team = loaded.team();
     match &act.work {
         Some(Work::Task { id: task }) => look_at_task(app, loaded, id, act, task),
@@ -164,9 +160,9 @@ fn look_at_task(
     let Some(task) = found else {
         return Ok(settled("task_deleted", format!("task {task_id} is gone")));
     };
-    let ours = task.workflow().is_some_and(|of| {
-        of.run == loaded.start.run && of.act == id && of.attempt == act.attempt
-    });
+    let ours = task
+        .workflow()
+        .is_some_and(|of| of.run == *loaded.name() && of.act == id && of.attempt == act.attempt);
     if !ours {
         let message = format!("task {task_id} belongs to something else now");
         return Ok(settled("task_replaced", message));
