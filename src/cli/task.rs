@@ -152,7 +152,7 @@ pub(super) struct UpdateArgs {
 #[derive(Debug, Args)]
 struct AnswerArgs {
     /// What came of it
-    #[arg(long, value_name = "TEXT", conflicts_with = "result_file")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "result_file", allow_hyphen_values = true)]
     result: Option<String>,
     /// A file that says what came of it; `-` for standard input
     #[arg(long, value_name = "FILE")]
@@ -170,7 +170,7 @@ pub(super) struct FailArgs {
     /// The task
     id: String,
     /// What went wrong
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     error: String,
     #[command(flatten)]
     answer: AnswerArgs,
