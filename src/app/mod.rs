@@ -17,6 +17,7 @@ pub mod plan;
 pub mod queue;
 pub mod respawn;
 pub mod runner;
+pub mod schedule;
 pub mod settings;
 pub mod spawn;
 mod start;

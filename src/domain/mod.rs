@@ -15,6 +15,7 @@ pub mod message;
 pub mod profile;
 pub mod prompt;
 pub mod queue;
+pub mod schedule;
 pub mod settings;
 pub mod task;
 pub mod team;
