@@ -19,6 +19,7 @@ pub mod plan;
 pub mod queue;
 pub mod respawn;
 pub mod runner;
+pub mod schedule;
 pub mod settings;
 pub mod spawn;
 mod start;
@@ -30,6 +31,7 @@ pub mod workflow;
 pub mod workspace;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -39,7 +41,7 @@ use crate::core::{Stamp, TeamName};
 use crate::domain::identity::Identity;
 use crate::domain::settings::Settings;
 use crate::env::Env;
-use crate::ports::{Git, Processes, Terminal};
+use crate::ports::{Git, Processes, Terminal, Web};
 use crate::store::{Notice, Store};
 
 /// What the use cases work with.
@@ -66,6 +68,8 @@ pub struct App {
     pub terminal: Box<dyn Terminal>,
     /// Processes.
     pub processes: Box<dyn Processes>,
+    /// Web services. Shared with calls that nobody waits for any more.
+    pub web: Arc<dyn Web>,
 }
 
 impl App {

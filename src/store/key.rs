@@ -148,6 +148,16 @@ impl Dir {
         Self(format!("queue/{team}"))
     }
 
+    /// Services that failed of late.
+    pub fn breakers() -> Self {
+        Self("breakers".into())
+    }
+
+    /// The user's plugins, each a collection of its own, in the data directory of the user's home.
+    pub fn plugins() -> Self {
+        Self("plugins".into())
+    }
+
     /// The schedules of a team.
     pub fn schedules(team: &TeamName) -> Self {
         Self(format!("schedules/{team}"))
@@ -396,6 +406,8 @@ pub enum Scope {
     Run(TeamName, Name),
     /// The approvals of a team.
     Approvals(TeamName),
+    /// Which services failed of late.
+    Breakers,
     /// The queue of a team.
     Queue(TeamName),
     /// The schedules of a team.
@@ -422,6 +434,7 @@ impl Scope {
             Self::Workflow(team, name) => Dir::workflow(team, name).entry("workflow.lock"),
             Self::Run(team, run) => Dir::run(team, run).entry("run.lock"),
             Self::Approvals(team) => Dir::approvals(team).entry("approvals.lock"),
+            Self::Breakers => Dir::breakers().entry("breakers.lock"),
             Self::Queue(team) => Dir::queue(team).entry("queue.lock"),
             Self::Schedules(team) => Dir::schedules(team).entry("schedules.lock"),
             Self::Notifications(team) => Dir::notifications(team).entry("notifications.lock"),
@@ -434,6 +447,9 @@ impl Scope {
         let stem = name.strip_suffix(".json")?;
         if stem == "settings" {
             return Some(Self::Settings);
+        }
+        if stem == "breakers" {
+            return Some(Self::Breakers);
         }
         let (kind, name) = stem.split_once('-')?;
         let team = || TeamName::parse(name).ok();
@@ -477,6 +493,7 @@ impl Scope {
             }
             ["runs", name, run, ..] => Some(Self::Run(team(name)?, Name::parse(run).ok()?)),
             ["approvals", name, _] => team(name).map(Self::Approvals),
+            ["breakers", _] => Some(Self::Breakers),
             ["queue", name, ..] => team(name).map(Self::Queue),
             ["schedules", name, _] => team(name).map(Self::Schedules),
             ["notifications", name, ..] => team(name).map(Self::Notifications),
@@ -499,6 +516,7 @@ impl Scope {
             Self::Workflow(team, name) => format!("workflow-{team}+{name}"),
             Self::Run(team, run) => format!("run-{team}+{run}"),
             Self::Approvals(team) => format!("approvals-{team}"),
+            Self::Breakers => "breakers".to_owned(),
             Self::Queue(team) => format!("queue-{team}"),
             Self::Schedules(team) => format!("schedules-{team}"),
             Self::Notifications(team) => format!("notifications-{team}"),
@@ -522,6 +540,7 @@ impl fmt::Display for Scope {
             Self::Workflow(team, name) => write!(f, "workflow '{name}' of team '{team}'"),
             Self::Run(_, run) => write!(f, "run '{run}'"),
             Self::Approvals(team) => write!(f, "the approvals of team '{team}'"),
+            Self::Breakers => write!(f, "the circuit breakers"),
             Self::Queue(team) => write!(f, "the queue of team '{team}'"),
             Self::Schedules(team) => write!(f, "the schedules of team '{team}'"),
             Self::Notifications(team) => write!(f, "the notifications of team '{team}'"),
@@ -550,6 +569,7 @@ mod tests {
             Scope::Workflow(team(), name()),
             Scope::Run(team(), name()),
             Scope::Approvals(team()),
+            Scope::Breakers,
             Scope::Queue(team()),
             Scope::Schedules(team()),
             Scope::Notifications(team()),

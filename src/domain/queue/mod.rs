@@ -3,6 +3,7 @@
 //! An item that is not finished is a document of its own whose name sorts as items are taken (see
 //! [`Slot`]). A lease is a document beside it: who holds it may finish the item, and nobody else.
 
+pub mod breaker;
 mod model;
 pub mod payload;
 pub mod rules;

@@ -5,7 +5,9 @@
 
 mod command;
 mod git;
+mod http;
 mod notify;
+mod plugin;
 
 use serde_json::Value;
 
@@ -64,6 +66,8 @@ type Execute = fn(&Job<'_>) -> Result<Answer, QueueError>;
 /// The executors. A name that ends with `*` stands for every kind that begins so.
 const EXECUTORS: &[(&str, Execute)] = &[
     ("command", command::command),
+    ("http", http::http),
+    ("plugin", plugin::plugin),
     ("notify", notify::notify),
     ("merge", git::merge),
     ("checkpoint", git::checkpoint),
