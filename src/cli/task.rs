@@ -525,6 +525,11 @@ fn tell_result(cx: &Cx, result: &WaitResult) -> Outcome<()> {
     }
     let (done, total, elapsed) = (result.completed, result.total, result.elapsed);
     let mut text = match result.status {
+        WaitStatus::Completed if done < total => format!(
+            "\nNothing is left to do: {done} of {total} tasks completed, the others closed. \
+             ({elapsed:.1}s, {} messages)",
+            result.messages_received
+        ),
         WaitStatus::Completed => format!(
             "\nAll {total} tasks completed! ({elapsed:.1}s, {} messages)",
             result.messages_received

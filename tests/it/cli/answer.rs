@@ -226,6 +226,9 @@ fn a_closed_task_takes_nothing_more_but_keeps_what_was_said() {
     assert_eq!((&after["status"], &after["subject"]), (&json!("blocked"), &json!("s")));
     let shown = world.run(&["task", "get", "t", "a1"]);
     assert!(shown.stdout.contains("Status: closed\n"), "{shown}");
+    // Whoever waits for the tasks does not wait for this one.
+    let waited = world.run(&["task", "wait", "t", "--timeout", "30"]);
+    assert!(waited.succeeds().stdout.contains("0 of 1 tasks completed"), "{waited}");
 }
 
 #[test]
