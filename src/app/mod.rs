@@ -19,6 +19,7 @@ pub mod notify;
 pub mod queue;
 pub mod respawn;
 pub mod runner;
+pub mod schedule;
 pub mod settings;
 pub mod spawn;
 mod start;

@@ -22,6 +22,7 @@ mod notify;
 mod notify_rules;
 mod plan;
 mod queue;
+mod schedule;
 mod scripted_agent;
 mod setup;
 mod spawn;
@@ -51,6 +52,11 @@ impl Cx {
     /// An instant for people, in their time zone.
     pub(crate) fn time(&self, stamp: &Stamp) -> String {
         stamp.display_in(&self.app.setting("timezone"))
+    }
+
+    /// An instant for people, in a time zone of its own.
+    pub(crate) fn time_in(&self, stamp: &Stamp, zone: &str) -> String {
+        if zone.eq_ignore_ascii_case("utc") { self.time(stamp) } else { stamp.display_in(zone) }
     }
 
     /// A request to end that Ctrl-C and SIGTERM make.
@@ -165,6 +171,7 @@ const ENTRIES: &[Entry] = &[
         workspace::run
     ),
     group!("queue", "Do work that is slow or remote", queue::QueueCommand, queue::run),
+    group!("schedule", "Start things at their times", schedule::ScheduleCommand, schedule::run),
     single!(
         "scripted-agent",
         "Be an agent without a model, for trying out templates",

@@ -21,6 +21,7 @@ pub mod notify_rules;
 pub mod profile;
 pub mod prompt;
 pub mod queue;
+pub mod schedule;
 pub mod settings;
 pub mod task;
 pub mod team;

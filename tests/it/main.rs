@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests set up and look at everything themselves")]
 
+mod artifact;
 mod cli;
 mod concurrency;
 mod crew;
@@ -10,6 +11,7 @@ mod doctor;
 mod git;
 mod install;
 mod launch;
+mod notify;
 mod proc;
 mod prompt;
 mod python;
