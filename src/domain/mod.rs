@@ -20,6 +20,7 @@ pub mod settings;
 pub mod task;
 pub mod team;
 pub mod template;
+pub mod timer;
 pub mod workspace;
 
 /// Fields of a document that this version does not know. They survive every rewrite.

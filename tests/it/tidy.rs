@@ -58,6 +58,8 @@ const RESERVED: &[Reserved] = &[
             // Files that the user named.
             "src/cli/plan.rs",
             "src/cli/scripted_agent.rs",
+            // Those of the user's service manager.
+            "src/cli/timer.rs",
             // The repository that the demo is about.
             "src/app/demo/site.rs",
         ],
