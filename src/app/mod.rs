@@ -26,6 +26,7 @@ mod start;
 pub mod task;
 pub mod team;
 pub mod template;
+pub mod tick;
 pub mod wait;
 pub mod workflow;
 pub mod workspace;

@@ -25,10 +25,13 @@ mod queue;
 mod schedule;
 mod scripted_agent;
 mod setup;
+mod setup_group;
 mod spawn;
 mod task;
 mod team;
 mod template;
+mod tick;
+mod timer;
 mod workspace;
 
 use std::process::ExitCode;
@@ -172,6 +175,13 @@ const ENTRIES: &[Entry] = &[
     ),
     group!("queue", "Do work that is slow or remote", queue::QueueCommand, queue::run),
     group!("schedule", "Start things at their times", schedule::ScheduleCommand, schedule::run),
+    single!("tick", "Do all that is due, once", tick::TickArgs, tick::run),
+    group!(
+        "setup",
+        "Make clawteam at home on this machine",
+        setup_group::SetupCommand,
+        setup_group::run
+    ),
     single!(
         "scripted-agent",
         "Be an agent without a model, for trying out templates",

@@ -310,7 +310,13 @@ fn what(schedule: &Schedule) -> String {
     match &schedule.target {
         Target::Workflow { name, .. } => format!("workflow {name}"),
         Target::Task { subject, .. } => format!("task: {subject}"),
-        Target::Item { kind, payload } => format!("{kind} {payload}"),
+        Target::Item { kind, payload } => match payload["argv"].as_array() {
+            Some(argv) => {
+                let words = argv.iter().filter_map(Value::as_str);
+                format!("{kind}: {}", words.collect::<Vec<_>>().join(" "))
+            }
+            None => format!("{kind} {payload}"),
+        },
     }
 }
 

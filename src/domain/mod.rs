@@ -26,6 +26,7 @@ pub mod settings;
 pub mod task;
 pub mod team;
 pub mod template;
+pub mod timer;
 pub mod workflow;
 pub mod workspace;
 
