@@ -32,6 +32,7 @@ mod team;
 mod template;
 mod tick;
 mod timer;
+mod workflow;
 mod workspace;
 
 use std::process::ExitCode;
@@ -146,6 +147,12 @@ const ENTRIES: &[Entry] = &[
         artifact::run
     ),
     group!("notify", "See what you must know", notify::NotifyCommand, notify::run),
+    group!(
+        "workflow",
+        "Draw graphs of work and let them run, one durable step at a time",
+        workflow::WorkflowCommand,
+        workflow::run
+    ),
     group!("plan", "Hand in plans and decide about them", plan::PlanCommand, plan::run),
     group!(
         "approval",

@@ -42,6 +42,8 @@ pub struct StartOptions {
     pub repo: Option<String>,
     /// Whether a workflow that is not in use yet is refused.
     pub only_active: bool,
+    /// Whether everything is checked but nothing started.
+    pub dry_run: bool,
 }
 
 /// A run that was started, or that was there already.
@@ -55,6 +57,8 @@ pub struct Started {
     pub version: u32,
     /// Whether an earlier request had started it.
     pub deduplicated: bool,
+    /// Whether the workflow is not in use yet.
+    pub is_draft: bool,
     /// The runs that must end before it begins.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<String>,
@@ -108,6 +112,7 @@ pub fn start(
         }
         _ => {}
     }
+    let is_draft = found.status == LifeStatus::Draft;
     let (inputs, secrets) = check_inputs(&found.definition, options.inputs)?;
     let concurrency_key = concurrency_key(&found.definition, &inputs)?;
     let mut locked = app.store.lock(&Scope::Workflow(team.clone(), workflow.clone()))?;
@@ -124,6 +129,7 @@ pub fn start(
                 workflow: workflow.to_string(),
                 version: known.value.version,
                 deduplicated: true,
+                is_draft,
                 after: Vec::new(),
             });
         }
@@ -147,6 +153,10 @@ pub fn start(
                 return Err(RunError::Active { workflow: workflow.to_string(), runs }.into());
             }
         }
+    }
+    if options.dry_run {
+        let (workflow, version) = (workflow.to_string(), found.version);
+        return Ok(Started { run, workflow, version, deduplicated: false, is_draft, after });
     }
     let start = Start {
         schema: Start::schema(),
@@ -185,10 +195,10 @@ pub fn start(
     for other in replaced {
         let ask = Ask::Stop { reason: format!("replaced by {run}"), kill: false };
         super::requests::post(app, team, &other, ask)?;
-        super::wake(app, team, &other);
+        wake::wake(app, team, &other);
     }
     let version = start.version;
-    Ok(Started { run, workflow: start.workflow, version, deduplicated: false, after })
+    Ok(Started { run, workflow: start.workflow, version, deduplicated: false, is_draft, after })
 }
 
 /// The active runs with the same concurrency key.
