@@ -211,11 +211,12 @@ impl<'a> Desk<'a> {
         let news: Vec<Record> =
             self.truth.records.iter().filter(|record| record.rev > known).cloned().collect();
         let approval = &self.truth.approval;
-        if news.is_empty() {
+        // A document that somebody edited says again what its journal says.
+        if news.is_empty() && self.shown.approval.as_ref() == Some(approval) {
             return Ok(Told { approval: approval.clone(), news });
         }
         // Before the document: if this process ends in between, the next one does both again.
-        if let Some(run) = &approval.run {
+        if let Some(run) = approval.run.as_ref().filter(|_| !news.is_empty()) {
             workflow::wake(self.app, &approval.team, run);
         }
         let key = Key::approval(&approval.team, &approval.id);

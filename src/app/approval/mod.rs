@@ -19,9 +19,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-pub use actor::{Presented, actor, standing};
+pub use actor::{Presented, actor, only_people, standing};
 pub use blob::{attach, fetch, payload};
-pub use check::{Damage, Forgery, chains, forgeries};
+pub use check::{Damage, Forgery, chains, forgeries, rewrite};
 pub use keys::{
     KeyDocument, TokenDocument, keys, new_token, revoke_key, revoke_token, tokens, trust_key,
 };

@@ -35,7 +35,7 @@ pub(super) enum Walk {
 /// Directories at the top whose documents are not checked one by one.
 const LEFT_ALONE: [&str; 10] = [
     "activity",
-    "approvals",
+    "blobs",
     "plugins",
     "quarantine",
     "queues",
@@ -47,8 +47,10 @@ const LEFT_ALONE: [&str; 10] = [
 ];
 
 /// Directories at the top with collections of documents.
-const WALKED: [&str; 11] = [
+const WALKED: [&str; 13] = [
     "agents",
+    "approvals",
+    "auth",
     "costs",
     "harness",
     "journal",
@@ -102,10 +104,11 @@ pub(super) fn kind(path: &str) -> Kind {
         (["costs", _], "json") if stem.starts_with("cost-") || stem == "summary" => Kind::Document,
         (["snapshots", _], "json") if stem.starts_with("snap-") => Kind::Document,
         (["workspaces", _], "json") if stem == "workspace-registry" => Kind::Document,
+        (["approvals", _] | ["auth", "tokens" | "keys"], "json") => Kind::Document,
         (["teams", _, "peers"] | ["sessions" | "agents", _] | ["harness", ..], "json") => {
             Kind::Document
         }
-        (["harness", ..], "jsonl") => Kind::Lines,
+        (["harness", ..] | ["approvals", _], "jsonl") => Kind::Lines,
         (["agents", _], "md" | "log")
         | (["teams", _, "dead_letters", _] | ["harness", _, ..], _)
         | (["plans", ..], "md")
@@ -154,6 +157,13 @@ mod tests {
             ("tasks/a/task-1-abcdefgh.tmp", Kind::Temporary(None)),
             ("tasks/a/todo.json", Kind::Foreign),
             ("harness/a/exit-journal.jsonl", Kind::Lines),
+            ("approvals/a/ap-0a1b2c3d.json", Kind::Document),
+            ("approvals/a/ap-0a1b2c3d.jsonl", Kind::Lines),
+            ("approvals/a/policy.json", Kind::Document),
+            ("approvals/a/approvals.lock", Kind::Lock),
+            ("auth/tokens/0a1b2c3d4e5f.json", Kind::Document),
+            ("auth/keys/0a1b2c3d4e5f6a7b.json", Kind::Document),
+            ("auth/secret.json", Kind::Foreign),
             ("plans/a/x-1.md", Kind::Other),
             ("plans/x-1.md", Kind::Other),
             ("journal/tasks-a.json", Kind::Journal),
