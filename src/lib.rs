@@ -29,3 +29,4 @@ pub mod ports;
 pub mod proc;
 pub mod store;
 pub mod tmux;
+pub mod web;

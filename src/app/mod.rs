@@ -5,6 +5,7 @@
 
 pub mod agents;
 pub mod approval;
+pub mod artifact;
 pub mod board;
 pub mod cleanup;
 pub mod demo;
@@ -14,6 +15,8 @@ pub mod launch;
 pub mod lifecycle;
 pub mod liveness;
 pub mod log;
+pub mod notify;
+pub mod queue;
 pub mod respawn;
 pub mod runner;
 pub mod settings;
@@ -27,6 +30,7 @@ pub mod workflow;
 pub mod workspace;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -36,7 +40,7 @@ use crate::core::{Stamp, TeamName};
 use crate::domain::identity::Identity;
 use crate::domain::settings::Settings;
 use crate::env::Env;
-use crate::ports::{Git, Processes, Terminal};
+use crate::ports::{Git, Processes, Terminal, Web};
 use crate::store::{Notice, Store};
 
 /// What the use cases work with.
@@ -63,6 +67,8 @@ pub struct App {
     pub terminal: Box<dyn Terminal>,
     /// Processes.
     pub processes: Box<dyn Processes>,
+    /// Web services. Shared with calls that nobody waits for any more.
+    pub web: Arc<dyn Web>,
 }
 
 impl App {

@@ -1,15 +1,21 @@
 //! Tasks of a team.
 
-use std::collections::HashMap;
+mod answer;
+mod keyed;
 
-use super::{App, approval};
-use crate::core::{Outcome, TaskId, TeamName};
+use std::collections::{BTreeSet, HashMap};
+
+use super::{App, approval, workflow};
+use crate::core::{Name, Outcome, TaskId, TeamName};
 use crate::domain::task::{
     self, Change, NewTask, OnDisk, Priority, Stats, Status, Task, TaskError,
 };
 use crate::store::{
     Commit, Dir, Doc, Expect, Key, Locked, Put, Revision, Scope, StoreError, encode,
 };
+
+pub use answer::{Answer, NewArtifact, answer, fail, result_text};
+pub use keyed::{close, create_keyed};
 
 /// Which tasks are wanted; `None` is all.
 #[derive(Debug, Clone, Default)]
@@ -148,32 +154,52 @@ pub fn update(
         || (change.status.is_none() && current.value.status == Status::Completed);
     let docs = if needs_others { documents(app, team)? } else { Vec::new() };
     let dead = holder_is_dead && current.value.locked_by == holder;
-    let changed = task::update(&current.value, change, caller, dead, &by_id(&docs), app.now())?;
+    let changed = task::update(&current.value, change, caller, dead, &by_id(&docs), app.now())
+        .map_err(|error| error.in_team(team.as_str()))?;
 
     let mut puts = vec![put(team, &changed, Some(current.revision))?];
+    let mut released = Vec::new();
     if changed.status == Status::Completed {
-        puts.extend(releases(app, team, &changed.id, &docs)?);
+        let more;
+        (released, more) = releases(app, team, &changed.id, &docs)?;
+        puts.extend(more);
     }
     locked.commit(&Commit { puts, ..Commit::default() })?;
     drop(locked);
     if let Some(why) = task::regated(&current.value, &changed) {
         approval::task_changed(app, team, &changed.id, why)?;
     }
+    wake(app, team, std::iter::once(&changed).chain(&released));
     Ok(changed)
 }
 
+/// Wakes the runs that these tasks belong to. Not under a lock: whoever wakes a run may go on to
+/// step it.
+fn wake<'t>(app: &App, team: &TeamName, tasks: impl IntoIterator<Item = &'t Task>) {
+    let runs: BTreeSet<Name> =
+        tasks.into_iter().filter_map(|task| Some(task.workflow()?.run)).collect();
+    for run in &runs {
+        workflow::wake(app, team, run);
+    }
+}
+
+/// The tasks that are released because `completed` is done, and how to write them.
 fn releases(
     app: &App,
     team: &TeamName,
     completed: &str,
     docs: &[Box<Doc<Task>>],
-) -> Outcome<Vec<Put>> {
+) -> Outcome<(Vec<Task>, Vec<Put>)> {
     let revisions: HashMap<&str, Revision> =
         docs.iter().map(|doc| (doc.value.id.as_str(), doc.revision)).collect();
-    task::complete_dependents(completed, docs.iter().map(|doc| &doc.value), app.now())
-        .iter()
-        .map(|task| put(team, task, revisions.get(task.id.as_str()).copied()))
-        .collect()
+    let released =
+        task::complete_dependents(completed, docs.iter().map(|doc| &doc.value), app.now());
+    let puts = released.iter().map(|task| {
+        let revision = revisions.get(task.id.as_str()).copied();
+        put(team, task, revision)
+    });
+    let puts = puts.collect::<Outcome<Vec<_>>>()?;
+    Ok((released, puts))
 }
 
 /// The tasks that `caller` can claim, the best first.
@@ -202,7 +228,9 @@ fn disown_dead(app: &App, team: &TeamName) -> Outcome<bool> {
     let alive = super::liveness::all(app, team);
     let is_dead = |agent: &str| alive.get(agent).copied().flatten() == Some(false);
     let orphaned = |task: &Task| {
-        matches!(task.status, Status::Pending | Status::Blocked) && is_dead(&task.owner)
+        // What has failed or is closed is nobody's to claim.
+        let open = matches!(task.standing(), "pending" | "blocked");
+        open && is_dead(&task.owner)
     };
     let mut locked = app.store.lock(&Scope::Tasks(team.clone()))?;
     let mut puts = Vec::new();
@@ -255,6 +283,8 @@ fn claim_now(app: &App, team: &TeamName, id: Option<&TaskId>, caller: &str) -> O
     let claimed = task::claim(&chosen, caller, &others, app.now())?;
     let revision = docs.iter().find(|doc| doc.value.id == claimed.id).map(|doc| doc.revision);
     commit_one(&mut locked, team, &claimed, revision)?;
+    drop(locked);
+    wake(app, team, [&claimed]);
     Ok(claimed)
 }
 
@@ -291,6 +321,8 @@ pub fn release_where(
         released.push(doc.value.clone());
     }
     locked.commit(&Commit { puts, ..Commit::default() })?;
+    drop(locked);
+    wake(app, team, &released);
     Ok(released)
 }
 

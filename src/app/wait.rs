@@ -1,6 +1,6 @@
 //! Waiting for things to happen, and ending at once when asked to.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -18,14 +18,14 @@ type Waker = Box<dyn Fn() + Send>;
 /// A request to end, made from another thread. Clones share it.
 #[derive(Clone, Default)]
 pub struct Stop {
-    requested: Arc<AtomicBool>,
+    requests: Arc<AtomicU32>,
     wakers: Arc<Mutex<Vec<Waker>>>,
 }
 
 impl Stop {
     /// Asks to end, and wakes whoever waits.
     pub fn request(&self) {
-        self.requested.store(true, Ordering::SeqCst);
+        self.requests.fetch_add(1, Ordering::SeqCst);
         for wake in self.wakers.lock().expect("waking does not panic").iter() {
             wake();
         }
@@ -33,7 +33,12 @@ impl Stop {
 
     /// Whether somebody asked to end.
     pub fn is_requested(&self) -> bool {
-        self.requested.load(Ordering::SeqCst)
+        self.requests.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether somebody asked more than once: what is under way shall not be waited for.
+    pub fn is_urgent(&self) -> bool {
+        self.requests.load(Ordering::SeqCst) > 1
     }
 
     /// Wakes these waits too.

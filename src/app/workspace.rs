@@ -240,6 +240,8 @@ pub struct MergeWish<'a> {
     pub clean_up: bool,
     /// Where to look for a repository that is not written down.
     pub here: &'a Path,
+    /// Whether the work becomes one commit rather than a merge.
+    pub squash: bool,
 }
 
 /// Merges an agent's work. What is not committed yet is committed first. The worktree of an agent
@@ -261,12 +263,7 @@ pub fn merge(
     if path.exists() {
         app.git.commit_all(path, &format!("[clawteam] pre-merge checkpoint: {agent}"))?;
     }
-    let message = format!("Merge {} into {target}", workspace.branch_name);
-    let outcome = {
-        let _locked = lock_repository(app, root)?;
-        app.git.merge(root, &workspace.branch_name, &target, &message)?
-    };
-    let (output, commit) = match outcome {
+    let (output, commit) = match bring(app, root, &workspace.branch_name, &target, wish.squash)? {
         MergeOutcome::Merged { commit, summary } => (summary, Some(commit)),
         MergeOutcome::UpToDate => (format!("'{target}' already holds this work"), None),
         MergeOutcome::Conflicts { files, output } => {
@@ -293,6 +290,73 @@ pub fn merge(
         salvaged,
         kept,
     })
+}
+
+/// Merges `branch` into `target`, while no other clawteam process changes the repository.
+fn bring(
+    app: &App,
+    root: &Path,
+    branch: &str,
+    target: &str,
+    squash: bool,
+) -> Outcome<MergeOutcome> {
+    let _locked = lock_repository(app, root)?;
+    Ok(if squash {
+        app.git.squash(root, branch, target, &format!("Squash {branch} into {target}"))?
+    } else {
+        app.git.merge(root, branch, target, &format!("Merge {branch} into {target}"))?
+    })
+}
+
+/// A branch that was merged.
+#[derive(Debug, Clone, Serialize)]
+pub struct MergedBranch {
+    /// The branch.
+    pub branch: String,
+    /// The branch that was merged into.
+    pub target: String,
+    /// The new commit; nothing if all of it was there already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+}
+
+/// Merges `branch` into `target` in the repository around `here`.
+pub fn merge_branch(
+    app: &App,
+    here: &Path,
+    branch: &str,
+    target: &str,
+    squash: bool,
+) -> Outcome<MergedBranch> {
+    let root = app.git.discover(here)?.root;
+    let commit = match bring(app, &root, branch, target, squash)? {
+        MergeOutcome::Merged { commit, .. } => Some(commit),
+        MergeOutcome::UpToDate => None,
+        MergeOutcome::Conflicts { files, output } => {
+            return Err(WorkspaceError::Conflicts {
+                agent: branch.to_owned(),
+                target: target.to_owned(),
+                path: root.display().to_string(),
+                conflicts: files,
+                output,
+            }
+            .into());
+        }
+    };
+    Ok(MergedBranch { branch: branch.to_owned(), target: target.to_owned(), commit })
+}
+
+/// The commit that an agent's worktree is at.
+pub fn head(app: &App, team: &TeamName, agent: &AgentName) -> Outcome<String> {
+    let workspace = recorded(app, team, agent)?;
+    let missing = || WorkspaceError::NotFound { agent: agent.to_string(), team: team.to_string() };
+    Ok(app.git.resolve(Path::new(&workspace.worktree_path), "HEAD")?.ok_or_else(missing)?)
+}
+
+/// Names a commit of an agent's repository.
+pub fn tag(app: &App, team: &TeamName, agent: &AgentName, name: &str, commit: &str) -> Outcome<()> {
+    let workspace = recorded(app, team, agent)?;
+    Ok(app.git.tag(Path::new(&workspace.worktree_path), name, commit)?)
 }
 
 /// A worktree that was removed.

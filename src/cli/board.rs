@@ -255,7 +255,9 @@ fn task_lines(task: &Task) -> Vec<String> {
     if task.status == Status::InProgress && !task.locked_by.is_empty() {
         lines.push(format!("  locked by: {}", task.locked_by));
     }
-    if task.status == Status::Blocked && !task.blocked_by.is_empty() {
+    if let Some(reason) = task.reason() {
+        lines.push(format!("  {}: {}", task.standing(), cut(&reason, 60)));
+    } else if task.status == Status::Blocked && !task.blocked_by.is_empty() {
         lines.push(format!("  blocked by: {}", task.blocked_by.join(", ")));
     }
     lines

@@ -6,17 +6,22 @@
 mod agent_runner;
 mod approval;
 mod args;
+mod artifact;
 mod board;
 mod completions;
 mod config;
 mod demo;
 mod doctor;
+mod file;
 mod identity;
 mod inbox;
 mod launch;
 mod lifecycle;
 mod main;
+mod notify;
+mod notify_rules;
 mod plan;
+mod queue;
 mod scripted_agent;
 mod setup;
 mod spawn;
@@ -125,6 +130,13 @@ const ENTRIES: &[Entry] = &[
     group!("team", "Make teams and see who is in them", team::TeamCommand, team::run),
     group!("inbox", "Send and receive messages", inbox::InboxCommand, inbox::run),
     group!("task", "Plan, claim and finish work", task::TaskCommand, task::run),
+    group!(
+        "artifact",
+        "Keep what tasks and runs bring forth",
+        artifact::ArtifactCommand,
+        artifact::run
+    ),
+    group!("notify", "See what you must know", notify::NotifyCommand, notify::run),
     group!("plan", "Hand in plans and decide about them", plan::PlanCommand, plan::run),
     group!(
         "approval",
@@ -152,6 +164,7 @@ const ENTRIES: &[Entry] = &[
         workspace::WorkspaceCommand,
         workspace::run
     ),
+    group!("queue", "Do work that is slow or remote", queue::QueueCommand, queue::run),
     single!(
         "scripted-agent",
         "Be an agent without a model, for trying out templates",

@@ -5,13 +5,20 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::{Cx, args};
-use crate::app::task::{self, Filter};
+use serde_json::json;
+
+use super::{Cx, args, file};
+use crate::app::task::{self, Answer, Filter, NewArtifact};
 use crate::app::team;
 use crate::app::wait::{self, TaskWait, WaitEvent, WaitResult, WaitStatus};
+use crate::core::text::cut;
 use crate::core::{Outcome, TaskId, TeamName};
+use crate::domain::Extra;
 use crate::domain::task::{Change, NewTask, Priority, Stats, Status, Task};
 use crate::output::Table;
+
+/// How much of a reason a table shows.
+const REASON_SHOWN: usize = 80;
 
 /// The commands of the group.
 #[derive(Debug, Subcommand)]
@@ -27,6 +34,25 @@ pub(super) enum TaskCommand {
     },
     /// Change a task
     Update(UpdateArgs),
+    /// Begin work on a task
+    Start {
+        /// The team
+        team: String,
+        /// The task
+        id: String,
+        /// Take it even if somebody else works on it
+        #[arg(short, long)]
+        force: bool,
+    },
+    /// Say that a task cannot be done
+    Fail(FailArgs),
+    /// Print the result of a task
+    Result {
+        /// The team
+        team: String,
+        /// The task
+        id: String,
+    },
     /// List tasks, oldest first
     List(ListArgs),
     /// List the tasks that you can claim now, the best first
@@ -118,6 +144,49 @@ pub(super) struct UpdateArgs {
     /// Take it even if somebody else works on it
     #[arg(short, long)]
     force: bool,
+    #[command(flatten)]
+    answer: AnswerArgs,
+}
+
+/// What is handed in with a task.
+#[derive(Debug, Args)]
+struct AnswerArgs {
+    /// What came of it
+    #[arg(long, value_name = "TEXT", conflicts_with = "result_file")]
+    result: Option<String>,
+    /// A file that says what came of it; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    result_file: Option<String>,
+    /// A file that was made; can be given several times
+    #[arg(long = "artifact", value_name = "FILE")]
+    artifacts: Vec<String>,
+}
+
+/// Arguments of `task fail`.
+#[derive(Debug, Args)]
+pub(super) struct FailArgs {
+    /// The team
+    team: String,
+    /// The task
+    id: String,
+    /// What went wrong
+    #[arg(long, value_name = "TEXT")]
+    error: String,
+    #[command(flatten)]
+    answer: AnswerArgs,
+}
+
+impl AnswerArgs {
+    /// Reads the files.
+    fn answer(self) -> Outcome<Answer> {
+        let from_file = self.result_file.as_deref().map(file::read_text).transpose()?;
+        let mut artifacts = Vec::new();
+        for path in self.artifacts {
+            let (name, bytes) = super::artifact::take(&path, None)?;
+            artifacts.push(NewArtifact { name, bytes, source: path });
+        }
+        Ok(Answer { result: self.result.or(from_file), artifacts })
+    }
 }
 
 /// Arguments of `task list`.
@@ -163,6 +232,9 @@ pub(super) fn run(cx: &Cx, command: TaskCommand) -> Outcome<ExitCode> {
             cx.out.result(&task, || details(cx, &task))?;
         }
         TaskCommand::Update(args) => update(cx, args)?,
+        TaskCommand::Start { team, id, force } => start(cx, team, id, force)?,
+        TaskCommand::Fail(args) => fail(cx, args)?,
+        TaskCommand::Result { team, id } => result(cx, team, id)?,
         TaskCommand::List(args) => list(cx, args)?,
         TaskCommand::Ready { team, agent } => {
             let team = TeamName::parse(team)?;
@@ -192,6 +264,7 @@ fn create(cx: &Cx, args: CreateArgs) -> Outcome<()> {
         blocks: args::ids(args.blocks.as_deref()),
         blocked_by: args::ids(args.blocked_by.as_deref()),
         allow_unknown: args.allow_unknown,
+        metadata: Extra::new(),
     };
     cx.app.warn_if_unknown(&team);
     let task = task::create(&cx.app, &team, new)?;
@@ -223,9 +296,41 @@ fn update(cx: &Cx, args: UpdateArgs) -> Outcome<()> {
         add_blocked_by: args::ids(args.add_blocked_by.as_deref()),
         allow_unknown: args.allow_unknown,
         force: args.force,
+        ..Change::default()
     };
-    let task = task::update(&cx.app, &team, &id, &change, &cx.app.identity.agent_name)?;
+    let (answer, caller) = (args.answer.answer()?, &cx.app.identity.agent_name);
+    let task = task::answer(&cx.app, &team, &id, change, answer, caller)?;
     cx.out.result(&task, || format!("OK Task {id} updated"))
+}
+
+fn start(cx: &Cx, team: String, id: String, force: bool) -> Outcome<()> {
+    let team = TeamName::parse(team)?;
+    let id = TaskId::parse(id)?;
+    let change = Change { status: Some(Status::InProgress), force, ..Change::default() };
+    let task = task::update(&cx.app, &team, &id, &change, &cx.app.identity.agent_name)?;
+    cx.out.result(&task, || format!("OK Task {id} started"))
+}
+
+fn fail(cx: &Cx, args: FailArgs) -> Outcome<()> {
+    let team = TeamName::parse(args.team)?;
+    let id = TaskId::parse(args.id)?;
+    let (answer, caller) = (args.answer.answer()?, &cx.app.identity.agent_name);
+    let task = task::fail(&cx.app, &team, &id, &args.error, answer, caller)?;
+    cx.out.result(&task, || format!("OK Task {id} failed: {}", args.error))
+}
+
+fn result(cx: &Cx, team: String, id: String) -> Outcome<()> {
+    let team = TeamName::parse(team)?;
+    let task = task::get(&cx.app, &team, &TaskId::parse(id)?)?;
+    let text = task::result_text(&cx.app, &task)?;
+    let payload = json!({
+        "id": task.id, "status": task.standing(), "text": text,
+        "result": task.result(), "artifacts": task.artifacts(), "failed": task.failed(),
+    });
+    cx.out.result(&payload, || match text {
+        Some(text) => text,
+        None => format!("Task {} has no result", task.id),
+    })
 }
 
 fn claim(cx: &Cx, team: String, id: String, agent: Option<String>) -> Outcome<()> {
@@ -268,7 +373,7 @@ fn task_table(cx: &Cx, title: &str, tasks: &[Task]) -> String {
     let mut table = Table::new(title)
         .column("ID")
         .prose("Subject")
-        .column("Status")
+        .prose("Status")
         .column("Priority")
         .column("Owner")
         .column("Lock")
@@ -277,7 +382,7 @@ fn task_table(cx: &Cx, title: &str, tasks: &[Task]) -> String {
         table.row([
             task.id.as_str(),
             &task.subject,
-            task.status.as_str(),
+            &standing(task),
             task.priority.as_str(),
             &task.owner,
             &task.locked_by,
@@ -287,13 +392,22 @@ fn task_table(cx: &Cx, title: &str, tasks: &[Task]) -> String {
     table.render(cx.out.width())
 }
 
+/// Where a task stands, with the reason if it failed or was closed.
+fn standing(task: &Task) -> String {
+    match task.reason() {
+        Some(reason) => format!("{}: {}", task.standing(), cut(&reason, REASON_SHOWN)),
+        None => task.standing().to_owned(),
+    }
+}
+
 fn details(cx: &Cx, task: &Task) -> String {
     let mut lines = vec![
         format!("Task: {}", task.id),
         format!("  Subject: {}", task.subject),
-        format!("  Status: {}", task.status.as_str()),
+        format!("  Status: {}", task.standing()),
         format!("  Priority: {}", task.priority.as_str()),
     ];
+    lines.extend(task.reason().map(|reason| format!("  Reason: {reason}")));
     if !task.owner.is_empty() {
         lines.push(format!("  Owner: {}", task.owner));
     }
@@ -308,6 +422,16 @@ fn details(cx: &Cx, task: &Task) -> String {
     }
     if !task.blocked_by.is_empty() {
         lines.push(format!("  Blocked by: {}", task.blocked_by.join(", ")));
+    }
+    if let Some(result) = task.result() {
+        lines.push(match result.text {
+            Some(text) => format!("  Result: {text}"),
+            None => format!("  Result: {} bytes (see `clawteam task result`)", result.bytes),
+        });
+    }
+    for artifact in task.artifacts() {
+        let (name, version) = (&artifact.name, artifact.version);
+        lines.push(format!("  Artifact: {name}, version {version} ({} bytes)", artifact.bytes));
     }
     lines.join("\n")
 }

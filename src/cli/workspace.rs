@@ -272,6 +272,7 @@ fn merge(cx: &Cx, args: MergeArgs) -> Outcome<ExitCode> {
         target: args.target.as_deref(),
         clean_up: !args.no_cleanup,
         here: args.repo.here(),
+        squash: false,
     };
     match workspace::merge(&cx.app, &team, &agent, wish) {
         Ok(merged) => {

@@ -28,6 +28,13 @@ pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// How much of a log is read to find its last lines.
 pub const TAIL_BYTES_MAX: u64 = 64 * 1024;
 
+/// Bytes of an artifact: it is held in memory while its digest is made.
+pub const ARTIFACT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Bytes of a task's result that stand in the task itself; a longer one is a blob, so that lists
+/// of tasks stay fast.
+pub const RESULT_BYTES_INLINE: usize = 16 * 1024;
+
 /// Messages shown by `inbox peek`.
 pub const PEEK_MESSAGES_MAX: usize = 10;
 

@@ -34,6 +34,32 @@ pub fn cut(text: &str, max: usize) -> &str {
     text.char_indices().nth(max).map_or(text, |(end, _)| &text[..end])
 }
 
+/// Whether `text` as a whole fits `pattern`, in which `*` stands for any characters and `?` for
+/// one.
+pub fn fits(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    // Where the last star stands, and up to where it reaches in the text.
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        if pattern.get(p) == Some(&'*') {
+            star = Some((p, t));
+            p += 1;
+        } else if pattern.get(p).is_some_and(|c| *c == '?' || *c == text[t]) {
+            p += 1;
+            t += 1;
+        } else if let Some((at, reach)) = star {
+            star = Some((at, reach + 1));
+            p = at + 1;
+            t = reach + 1;
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
 /// `1 task`, `3 tasks`.
 pub fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
@@ -42,6 +68,24 @@ pub fn count(number: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patterns_fit_whole_texts() {
+        for (pattern, text) in [
+            ("*", ""),
+            ("run_*", "run_failed"),
+            ("*_d", "a_b_d"),
+            ("a?c", "abc"),
+            ("a*b*c", "axbbc"),
+        ] {
+            assert!(fits(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in
+            [("", "a"), ("run_*", "a_run_"), ("?", ""), ("a*b", "abc"), ("a", "A")]
+        {
+            assert!(!fits(pattern, text), "{pattern} {text}");
+        }
+    }
 
     #[test]
     fn control_characters_are_shown_not_obeyed() {

@@ -12,8 +12,18 @@ use crate::ports::git::{GitError, MergeOutcome};
 /// How often a merge is made anew because its target moved meanwhile.
 const ATTEMPTS: usize = 3;
 
+/// What is made of a branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// A commit with both branches as parents.
+    Merge,
+    /// A commit with its changes whose only parent is the target.
+    Squash,
+}
+
 /// What a merge in the temporary worktree gave.
 enum Attempt {
+    Nothing,
     Commit { commit: String, tree: String, summary: String },
     Conflicts { files: Vec<String>, output: String },
 }
@@ -25,6 +35,7 @@ impl GitProgram {
         branch: &str,
         target: &str,
         message: &str,
+        way: Way,
     ) -> Result<MergeOutcome, GitError> {
         let merge = self.at(root).args(["merge", branch]);
         for _ in 0..ATTEMPTS {
@@ -38,8 +49,10 @@ impl GitProgram {
                 return Ok(MergeOutcome::UpToDate);
             }
             self.clean_checkout(root, target)?;
-            let (commit, tree, summary) = match self.try_merge(root, &old, &source, message)? {
+            let tried = self.try_merge(root, &old, &source, message, way)?;
+            let (commit, tree, summary) = match tried {
                 Attempt::Commit { commit, tree, summary } => (commit, tree, summary),
+                Attempt::Nothing => return Ok(MergeOutcome::UpToDate),
                 Attempt::Conflicts { files, output } => {
                     return Ok(MergeOutcome::Conflicts { files, output });
                 }
@@ -105,6 +118,7 @@ impl GitProgram {
         old: &str,
         source: &str,
         message: &str,
+        way: Way,
     ) -> Result<Attempt, GitError> {
         let workbench = Workbench::new(self, root, old)?;
         let at = workbench.path.as_path();
@@ -132,8 +146,29 @@ impl GitProgram {
             return Err(merge.failure(why));
         }
         let tree = self.tree_of(at, &made)?;
+        let made = match way {
+            Way::Merge => made,
+            // Its branch is not in the history of the target: only the content tells.
+            Way::Squash if tree == self.tree_of(at, old)? => return Ok(Attempt::Nothing),
+            Way::Squash => self.lone_commit(at, &tree, old, message)?,
+        };
         let summary = String::from_utf8_lossy(&finished.stdout).trim_end().to_owned();
         Ok(Attempt::Commit { commit: made, tree, summary })
+    }
+
+    /// Makes a commit of `tree` with one parent.
+    fn lone_commit(
+        &self,
+        at: &Path,
+        tree: &str,
+        parent: &str,
+        message: &str,
+    ) -> Result<String, GitError> {
+        let mut commit = self.at_top(at);
+        for (name, value) in self.missing_identity(at)? {
+            commit = commit.setting(name, value);
+        }
+        commit.args(["commit-tree", tree, "-p", parent, "-m", message]).text()
     }
 
     /// Moves `target` from `old` to `commit`, together with the checkout that shows it.

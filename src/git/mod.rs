@@ -117,7 +117,27 @@ impl Git for GitProgram {
         target: &str,
         message: &str,
     ) -> Result<MergeOutcome, GitError> {
-        self.merge_branch(root, branch, target, message)
+        self.merge_branch(root, branch, target, message, merge::Way::Merge)
+    }
+
+    fn squash(
+        &self,
+        root: &Path,
+        branch: &str,
+        target: &str,
+        message: &str,
+    ) -> Result<MergeOutcome, GitError> {
+        self.merge_branch(root, branch, target, message, merge::Way::Squash)
+    }
+
+    fn tag(&self, root: &Path, name: &str, commit: &str) -> Result<(), GitError> {
+        let full_name = format!("refs/tags/{name}");
+        if self.read_commit(root, &full_name)?.as_deref() == Some(commit) {
+            return Ok(());
+        }
+        self.at(root).args(["check-ref-format", &full_name]).bytes()?;
+        // From nothing: a tag of another commit is not moved.
+        self.at(root).args(["update-ref", &full_name, commit, ""]).bytes().map(drop)
     }
 
     fn init(&self, directory: &Path, branch: &str, identity: (&str, &str)) -> Result<(), GitError> {

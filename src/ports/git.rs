@@ -270,6 +270,18 @@ pub trait Git: Send + Sync {
         message: &str,
     ) -> Result<MergeOutcome, GitError>;
 
+    /// The same, but the changes of `branch` become one commit whose only parent is `target`.
+    fn squash(
+        &self,
+        root: &Path,
+        branch: &str,
+        target: &str,
+        message: &str,
+    ) -> Result<MergeOutcome, GitError>;
+
+    /// Makes the tag `name` of a commit. Fails if there is one of another commit.
+    fn tag(&self, root: &Path, name: &str, commit: &str) -> Result<(), GitError>;
+
     /// Makes a repository of `directory`, which must exist, on the unborn branch `branch`.
     /// Commits in it are signed with `identity`, a name and a mail address.
     fn init(&self, directory: &Path, branch: &str, identity: (&str, &str)) -> Result<(), GitError>;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use crate::core::ProcessId;
@@ -14,6 +14,64 @@ pub struct Ended {
     pub exit_code: i32,
     /// Whether it was ended because this process was asked to end.
     pub stopped: bool,
+}
+
+/// A program that is run for its output.
+#[derive(Debug, Clone, Default)]
+pub struct Program {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// Where it runs.
+    pub cwd: PathBuf,
+    /// Variables of its environment besides those of this process.
+    pub env: BTreeMap<String, String>,
+    /// Variables of this process that it does not get.
+    pub env_without: Vec<String>,
+    /// What it reads.
+    pub stdin: Vec<u8>,
+    /// How many bytes of its standard output are kept, from the first on.
+    pub stdout_max: usize,
+    /// How many bytes of its standard error are kept, up to the last.
+    pub stderr_max: usize,
+    /// How long it may run.
+    pub timeout: Option<Duration>,
+    /// The time between SIGTERM and SIGKILL when it is ended.
+    pub grace: Duration,
+}
+
+/// Why a program was ended before its own end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// It took too long.
+    TimedOut,
+    /// Somebody did not want it any more.
+    Cancelled,
+}
+
+/// What came of a program that was run for its output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// Its exit status; 128 and the number of the signal that killed it.
+    pub exit_code: i32,
+    /// What it wrote to standard output.
+    pub stdout: Vec<u8>,
+    /// Whether it wrote more than that.
+    pub truncated: bool,
+    /// The last of what it wrote to standard error.
+    pub stderr: Vec<u8>,
+    /// Why it was ended, if it was.
+    pub cut: Option<Cut>,
+    /// How long it ran.
+    pub took: Duration,
+}
+
+/// A machine, and which of its starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// Its name in the network.
+    pub name: String,
+    /// Something that differs from start to start; empty if that cannot be found out.
+    pub boot_id: String,
 }
 
 /// Starting, looking at and ending processes.
@@ -44,7 +102,7 @@ pub trait Processes: Send + Sync {
     fn is_root(&self) -> bool;
 
     /// The program that this process runs, as an absolute path.
-    fn own_program(&self) -> io::Result<std::path::PathBuf>;
+    fn own_program(&self) -> io::Result<PathBuf>;
 
     /// Runs a program to its end, in a process group of its own that has the terminal if this
     /// process has one. `started` hears its process as soon as it runs. If this process is asked
@@ -57,6 +115,20 @@ pub trait Processes: Send + Sync {
         grace: Duration,
         started: &mut dyn FnMut(ProcessId),
     ) -> io::Result<Ended>;
+
+    /// Runs a program to its end for its output, in a process group of its own without a terminal.
+    /// `started` hears its process as soon as it runs. If it takes too long, or once `cancelled`
+    /// says so, the group is ended: SIGTERM, then SIGKILL after the grace. What it left running
+    /// in its group goes with it. Fails only if it cannot be started.
+    fn capture(
+        &self,
+        program: &Program,
+        cancelled: &dyn Fn() -> bool,
+        started: &mut dyn FnMut(ProcessId),
+    ) -> io::Result<Captured>;
+
+    /// This machine.
+    fn host(&self) -> Host;
 
     /// Starts a program in the background, without input and with its output in the file `log`.
     /// Returns its process number. The program should [`detach`](Self::detach) itself.
@@ -76,5 +148,5 @@ pub trait Processes: Send + Sync {
     fn become_program(&self, argv: &[String], env: &BTreeMap<String, String>) -> io::Error;
 
     /// The file that runs when `program` is called from `cwd` with this `PATH`.
-    fn find_program(&self, program: &str, cwd: &Path, path: &str) -> Option<std::path::PathBuf>;
+    fn find_program(&self, program: &str, cwd: &Path, path: &str) -> Option<PathBuf>;
 }

@@ -110,6 +110,10 @@ pub trait Terminal: Send + Sync {
     /// The windows of a team on the present server, with their agents.
     fn windows_of(&self, team: &TeamName) -> Result<Vec<(AgentName, Window)>, TerminalError>;
 
+    /// Shows one line for a moment in every terminal that looks at a window of the team. Returns
+    /// how many these are; none is no error.
+    fn show_message(&self, team: &TeamName, line: &str) -> Result<usize, TerminalError>;
+
     /// Shows all windows of the team side by side and stays until the user leaves. The windows
     /// themselves are not moved. Returns what was shown, for the message.
     fn attach(&self, team: &TeamName) -> Result<String, TerminalError>;

@@ -46,6 +46,12 @@ pub(super) fn command_line(pid: u32) -> Option<String> {
     join_arguments(&bytes)
 }
 
+/// Which start of the machine this is.
+pub(super) fn boot_id() -> Option<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned())
+}
+
 /// Joins NUL-terminated arguments with spaces; `None` without any.
 fn join_arguments(bytes: &[u8]) -> Option<String> {
     let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);

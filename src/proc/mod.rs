@@ -5,6 +5,7 @@
     reason = "an adapter: it starts programs and looks at processes"
 )]
 
+mod capture;
 mod group;
 mod linux;
 mod ps;
@@ -19,7 +20,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::core::text;
 use crate::ports::process::Ended;
-use crate::ports::{ProcessId, Processes};
+use crate::ports::{Captured, Host, ProcessId, Processes, Program};
 
 /// The processes of this machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -82,6 +83,23 @@ impl Processes for SystemProcesses {
         run::to_the_end(argv, cwd, grace, &mut |pid| {
             started(self.identify(pid).unwrap_or(ProcessId { pid, start: 0 }));
         })
+    }
+
+    fn capture(
+        &self,
+        program: &Program,
+        cancelled: &dyn Fn() -> bool,
+        started: &mut dyn FnMut(ProcessId),
+    ) -> io::Result<Captured> {
+        capture::to_the_end(program, cancelled, &mut |pid| {
+            started(self.identify(pid).unwrap_or(ProcessId { pid, start: 0 }));
+        })
+    }
+
+    fn host(&self) -> Host {
+        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let boot_id = if cfg!(target_os = "linux") { linux::boot_id() } else { ps::boot_id() };
+        Host { name, boot_id: boot_id.unwrap_or_default() }
     }
 
     fn start_in_background(&self, argv: &[String], cwd: &Path, log: &Path) -> io::Result<u32> {

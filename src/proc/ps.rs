@@ -43,6 +43,11 @@ pub(super) fn command_line(pid: u32) -> Option<String> {
     (!line.is_empty()).then(|| line.to_owned())
 }
 
+/// Which start of the machine this is: when its first process began.
+pub(super) fn boot_id() -> Option<String> {
+    start(1).map(|start| start.to_string())
+}
+
 /// Whether a process of the group runs. Says yes where `ps` cannot be run.
 pub(super) fn group_runs(leader: Pid) -> bool {
     let group = leader.as_raw_nonzero().get();

@@ -201,6 +201,9 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// Makes durable what a document that is a list of lines holds, whoever appended it.
     fn confirm(&self, key: &Key) -> Result<(), StoreError>;
 
+    /// Makes durable that a document is there, whoever put it there.
+    fn anchor(&self, key: &Key) -> Result<(), StoreError>;
+
     /// Makes an empty document, if it is not there, whose loss after a power failure would not
     /// matter.
     fn mark(&self, key: &Key) -> Result<(), StoreError>;

@@ -115,6 +115,17 @@ impl Store {
         Ok(Some(Doc { value, revision: blob.revision }))
     }
 
+    /// Refuses to change the document `key` if its format `found` (like `clawteam.run/2`) is a
+    /// later one than `known`.
+    pub fn writable(&self, key: &Key, found: &str, known: &str) -> Result<(), StoreError> {
+        let major = |schema: &str| schema.rsplit_once('/').and_then(|(_, n)| n.parse::<u32>().ok());
+        if major(found) > major(known) {
+            let (path, schema) = (self.path_of(key), found.to_owned());
+            return Err(StoreError::NewerFormat { path, schema });
+        }
+        Ok(())
+    }
+
     fn decode<T: DeserializeOwned>(
         &self,
         key: impl FnOnce() -> Key,

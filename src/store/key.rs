@@ -158,6 +158,16 @@ impl Dir {
         Self(format!("queue/{team}"))
     }
 
+    /// Services that failed of late.
+    pub fn breakers() -> Self {
+        Self("breakers".into())
+    }
+
+    /// The user's plugins, each a collection of its own, in the data directory of the user's home.
+    pub fn plugins() -> Self {
+        Self("plugins".into())
+    }
+
     /// The schedules of a team.
     pub fn schedules(team: &TeamName) -> Self {
         Self(format!("schedules/{team}"))
@@ -171,6 +181,16 @@ impl Dir {
     /// Which artifacts tasks and runs of a team have.
     pub fn artifacts(team: &TeamName) -> Self {
         Self(format!("artifacts/{team}"))
+    }
+
+    /// The artifacts of one owner; `kind` is what it is: `task` or `run`.
+    pub fn artifacts_of(team: &TeamName, kind: &'static str, id: &Name) -> Self {
+        Self(format!("artifacts/{team}/{kind}-{id}"))
+    }
+
+    /// What one person or agent must know. `principal` must be one path component.
+    pub fn notifications_of(team: &TeamName, principal: &str) -> Self {
+        Self::notifications(team).child(principal)
     }
 
     /// A collection below this one. `name` must be one path component, as a listing gives it.
@@ -338,6 +358,21 @@ impl Key {
         Dir("blobs/sha256".into()).child(&start).entry(digest.as_str())
     }
 
+    /// The versions of an artifact.
+    pub fn artifact(team: &TeamName, kind: &'static str, id: &Name, name: &Name) -> Self {
+        Dir::artifacts_of(team, kind, id).entry(&format!("{name}.json"))
+    }
+
+    /// Who of a team is told what, and how.
+    pub fn notify_rules(team: &TeamName) -> Self {
+        Dir::notifications(team).entry("rules.json")
+    }
+
+    /// What was told in a team last, so that it is not told again and again. Derived.
+    pub fn notify_recent(team: &TeamName) -> Self {
+        Dir::notifications(team).entry("recent.json")
+    }
+
     /// The path, with `/`.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -403,6 +438,8 @@ pub enum Scope {
     Run(TeamName, Name),
     /// The approvals of a team.
     Approvals(TeamName),
+    /// Which services failed of late.
+    Breakers,
     /// The queue of a team.
     Queue(TeamName),
     /// The schedules of a team.
@@ -430,6 +467,7 @@ impl Scope {
             Self::Workflow(team, name) => Dir::workflow(team, name).entry("workflow.lock"),
             Self::Run(team, run) => Dir::run(team, run).entry("run.lock"),
             Self::Approvals(team) => Dir::approvals(team).entry("approvals.lock"),
+            Self::Breakers => Dir::breakers().entry("breakers.lock"),
             Self::Queue(team) => Dir::queue(team).entry("queue.lock"),
             Self::Schedules(team) => Dir::schedules(team).entry("schedules.lock"),
             Self::Notifications(team) => Dir::notifications(team).entry("notifications.lock"),
@@ -445,6 +483,9 @@ impl Scope {
         }
         if stem == "credentials" {
             return Some(Self::Credentials);
+        }
+        if stem == "breakers" {
+            return Some(Self::Breakers);
         }
         let (kind, name) = stem.split_once('-')?;
         let team = || TeamName::parse(name).ok();
@@ -489,6 +530,7 @@ impl Scope {
             }
             ["runs", name, run, ..] => Some(Self::Run(team(name)?, Name::parse(run).ok()?)),
             ["approvals", name, _] => team(name).map(Self::Approvals),
+            ["breakers", _] => Some(Self::Breakers),
             ["queue", name, ..] => team(name).map(Self::Queue),
             ["schedules", name, _] => team(name).map(Self::Schedules),
             ["notifications", name, ..] => team(name).map(Self::Notifications),
@@ -512,6 +554,7 @@ impl Scope {
             Self::Workflow(team, name) => format!("workflow-{team}+{name}"),
             Self::Run(team, run) => format!("run-{team}+{run}"),
             Self::Approvals(team) => format!("approvals-{team}"),
+            Self::Breakers => "breakers".to_owned(),
             Self::Queue(team) => format!("queue-{team}"),
             Self::Schedules(team) => format!("schedules-{team}"),
             Self::Notifications(team) => format!("notifications-{team}"),
@@ -536,6 +579,7 @@ impl fmt::Display for Scope {
             Self::Workflow(team, name) => write!(f, "workflow '{name}' of team '{team}'"),
             Self::Run(_, run) => write!(f, "run '{run}'"),
             Self::Approvals(team) => write!(f, "the approvals of team '{team}'"),
+            Self::Breakers => write!(f, "the circuit breakers"),
             Self::Queue(team) => write!(f, "the queue of team '{team}'"),
             Self::Schedules(team) => write!(f, "the schedules of team '{team}'"),
             Self::Notifications(team) => write!(f, "the notifications of team '{team}'"),
@@ -545,34 +589,4 @@ impl fmt::Display for Scope {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_journal_tells_its_scope() {
-        let team = || TeamName::parse("a-b.c").expect("a name");
-        let name = || Name::parse("0123-abcd").expect("a name");
-        let scopes = [
-            Scope::Settings,
-            Scope::Credentials,
-            Scope::Team(team()),
-            Scope::Tasks(team()),
-            Scope::Mail(team()),
-            Scope::SpawnRegistry(team()),
-            Scope::AgentHealth(team()),
-            Scope::Workspaces(team()),
-            Scope::Repository(name()),
-            Scope::Workflow(team(), name()),
-            Scope::Run(team(), name()),
-            Scope::Approvals(team()),
-            Scope::Queue(team()),
-            Scope::Schedules(team()),
-            Scope::Notifications(team()),
-            Scope::Artifacts(team()),
-        ];
-        for scope in scopes {
-            assert_eq!(Scope::of_journal(scope.journal_file().name()), Some(scope));
-        }
-        assert_eq!(Scope::of_journal("else-x.json"), None);
-    }
-}
+mod tests;

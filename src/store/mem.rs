@@ -321,6 +321,10 @@ impl Backend for MemBackend {
         Ok(())
     }
 
+    fn anchor(&self, _key: &Key) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn mark(&self, key: &Key) -> Result<(), StoreError> {
         let mut state = self.state();
         if state.holds(key, Expect::Absent) {

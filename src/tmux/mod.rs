@@ -8,6 +8,7 @@
 
 mod command;
 mod deliver;
+mod message;
 mod open;
 mod pane;
 mod reader;
@@ -115,6 +116,10 @@ impl Terminal for Tmux {
     fn windows_of(&self, team: &TeamName) -> Result<Vec<(AgentName, Window)>, TerminalError> {
         let agent = |row: PaneRow| row.agent_of(team).map(|agent| (agent, row.into_window()));
         Ok(self.panes()?.into_iter().filter_map(agent).collect())
+    }
+
+    fn show_message(&self, team: &TeamName, line: &str) -> Result<usize, TerminalError> {
+        message::show(&self.server, team, line)
     }
 
     fn attach(&self, team: &TeamName) -> Result<String, TerminalError> {

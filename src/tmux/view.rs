@@ -35,7 +35,7 @@ const BATCH: usize = 8;
 /// The pause between two looks whether the user has left.
 const POLL: Duration = Duration::from_millis(250);
 /// What the names of all sessions of views begin with.
-const PREFIX: &str = "clawteam-view-";
+pub(super) const PREFIX: &str = "clawteam-view-";
 /// The age from which a session of a view that nobody is attached to is a left-over, and not one
 /// that is being made.
 const LEFT_OVER_SECONDS: u64 = 60;

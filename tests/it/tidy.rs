@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("git", &["core", "ports"]),
     ("proc", &["core", "ports"]),
     ("tmux", &["core", "ports"]),
+    ("web", &["core", "ports"]),
     ("agent", &["core", "domain"]),
     ("app", &["core", "domain", "env", "ports", "store"]),
     ("output", &["core", "store::Notice"]),
@@ -21,13 +22,13 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "agent", "app", "core", "domain", "env", "git", "output", "ports", "proc", "store",
-            "tmux",
+            "tmux", "web",
         ],
     ),
 ];
 
 /// The adapters are put together in one place.
-const ADAPTERS: &[&str] = &["git::", "proc::", "tmux::", "store::FsBackend"];
+const ADAPTERS: &[&str] = &["git::", "proc::", "tmux::", "web::", "store::FsBackend"];
 const COMPOSITION: &[&str] = &["src/cli/main.rs", "src/cli/setup.rs"];
 
 /// Something that is done in few places only.
@@ -57,6 +58,7 @@ const RESERVED: &[Reserved] = &[
             // Files that the user named.
             "src/cli/plan.rs",
             "src/cli/approval/files.rs",
+            "src/cli/file.rs",
             "src/cli/scripted_agent.rs",
             // The repository that the demo is about.
             "src/app/demo/site.rs",

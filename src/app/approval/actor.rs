@@ -39,7 +39,7 @@ impl Diagnose for AgentSigns {
 }
 
 /// Who a person without a name is.
-const NOBODY: &str = "local";
+pub(super) const NOBODY: &str = "local";
 
 /// Who calls: the agent that the environment names, otherwise a person, by the best proof that is
 /// there.

@@ -7,6 +7,7 @@ use super::{Plan, Planned, Request};
 use crate::app::spawn::{self, Mission, WorkspaceMode};
 use crate::app::{App, task, team, template};
 use crate::core::{AgentName, Diagnose, Outcome, TaskId, TeamName};
+use crate::domain::Extra;
 use crate::domain::agent::BackendKind;
 use crate::domain::profile::{self, Profile};
 use crate::domain::task::{NewTask, Others, Task, create};
@@ -261,6 +262,7 @@ fn tasks(app: &App, request: &Request, template: &Template, team: &TeamName) -> 
             blocked_by: blocked_by.collect(),
             // They are made together; the template was checked to hold all of them.
             allow_unknown: true,
+            metadata: Extra::new(),
         };
         Ok(create(new, &others, now)?)
     });

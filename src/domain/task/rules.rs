@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use super::attempt::{self, Handed};
 use super::graph;
 use super::model::{Priority, Status, Task};
-use crate::core::{Diagnose, Stamp, TaskId};
+use crate::core::{Diagnose, Exit, Stamp, TaskId};
+use crate::domain::Extra;
 
 /// Why a task cannot be changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +47,77 @@ pub enum TaskError {
     /// There is nothing to claim.
     #[error("No task is ready in team '{0}'")]
     NothingReady(String),
+    /// The run that made it needs no answer to it any more.
+    #[error("Task '{id}' is closed: {reason}")]
+    AttemptClosed {
+        /// The task.
+        id: String,
+        /// Why.
+        reason: String,
+    },
+    /// It has failed, and nobody opened it again.
+    #[error("Task '{id}' has failed: {error}")]
+    HasFailed {
+        /// The task.
+        id: String,
+        /// Why.
+        error: String,
+        /// The team, for the hint.
+        team: String,
+    },
+    /// It is completed, so that it cannot fail.
+    #[error("Task '{id}' is completed")]
+    IsCompleted {
+        /// The task.
+        id: String,
+        /// The team, for the hint.
+        team: String,
+    },
+    /// Its workflow demands a result.
+    #[error("Task '{id}' needs a result{}", demand(*.least, *.given))]
+    ResponseRequired {
+        /// The task.
+        id: String,
+        /// How many characters the result has at least.
+        least: usize,
+        /// How many it has.
+        given: usize,
+        /// The team, for the hint.
+        team: String,
+    },
+    /// Its workflow demands an artifact.
+    #[error("Task '{id}' needs an artifact")]
+    ArtifactRequired {
+        /// The task.
+        id: String,
+        /// The team, for the hint.
+        team: String,
+    },
+    /// The identifier made from a key belongs to another task.
+    #[error("Task '{0}' was made for something else")]
+    IdTaken(String),
+}
+
+fn demand(least: usize, given: usize) -> String {
+    if least <= 1 {
+        return String::new();
+    }
+    format!(" of at least {least} characters; it has {given}")
+}
+
+impl TaskError {
+    /// The same with the team, so that the hint is a command that works when pasted.
+    #[must_use]
+    pub fn in_team(mut self, name: &str) -> Self {
+        if let Self::HasFailed { team, .. }
+        | Self::IsCompleted { team, .. }
+        | Self::ResponseRequired { team, .. }
+        | Self::ArtifactRequired { team, .. } = &mut self
+        {
+            name.clone_into(team);
+        }
+        self
+    }
 }
 
 impl Diagnose for TaskError {
@@ -57,6 +130,12 @@ impl Diagnose for TaskError {
             Self::UnknownBlocker(_) => "unknown_blocker",
             Self::NotReady { .. } => "task_not_ready",
             Self::NothingReady(_) => "nothing_ready",
+            Self::AttemptClosed { .. } => "attempt_closed",
+            Self::HasFailed { .. } => "task_failed",
+            Self::IsCompleted { .. } => "task_completed",
+            Self::ResponseRequired { .. } => "response_required",
+            Self::ArtifactRequired { .. } => "artifact_required",
+            Self::IdTaken(_) => "task_id_taken",
         }
     }
 
@@ -69,7 +148,32 @@ impl Diagnose for TaskError {
                 Some(format!("see what the others wait for: clawteam task list {team}"))
             }
             Self::NotFound(_) => Some("list the tasks: clawteam task list TEAM".into()),
+            Self::AttemptClosed { .. } => Some(
+                "nothing more is to be done about it; what you said is kept with the task".into(),
+            ),
+            Self::HasFailed { id, team, .. } | Self::IsCompleted { id, team } => Some(format!(
+                "open it again first: clawteam task update {team} {id} --status pending"
+            )),
+            Self::ResponseRequired { id, team, .. } => Some(format!(
+                "clawteam task update {team} {id} --status completed --result 'WHAT CAME OF IT' \
+                 (or --result-file FILE)"
+            )),
+            Self::ArtifactRequired { id, team } => {
+                Some(format!("clawteam task update {team} {id} --status completed --artifact FILE"))
+            }
             _ => None,
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::AttemptClosed { .. }
+            | Self::HasFailed { .. }
+            | Self::IsCompleted { .. }
+            | Self::ResponseRequired { .. }
+            | Self::ArtifactRequired { .. }
+            | Self::IdTaken(_) => Exit::Illegal,
+            _ => Exit::Failure,
         }
     }
 }
@@ -93,6 +197,8 @@ pub struct NewTask {
     pub blocked_by: Vec<String>,
     /// Whether it may wait for tasks that do not exist.
     pub allow_unknown: bool,
+    /// Anything else that is known about it.
+    pub metadata: Extra,
 }
 
 /// What is to be changed about a task; `None` and empty lists change nothing.
@@ -116,6 +222,8 @@ pub struct Change {
     pub allow_unknown: bool,
     /// Whether to take it from whoever works on it.
     pub force: bool,
+    /// What is handed in with it.
+    pub handed: Handed,
 }
 
 /// The tasks of a team by identifier, as far as a rule needs them.
@@ -160,6 +268,7 @@ pub fn create(new: NewTask, others: &Others<'_>, now: DateTime<Utc>) -> Result<T
         blocked_by,
         created_at: Stamp::at(now),
         updated_at: Stamp::at(now),
+        metadata: new.metadata,
         ..Task::default()
     })
 }
@@ -174,7 +283,12 @@ pub fn update(
     others: &Others<'_>,
     now: DateTime<Utc>,
 ) -> Result<Task, TaskError> {
+    attempt::refuse_closed(task)?;
+    if matches!(change.status, Some(Status::InProgress | Status::Completed)) {
+        attempt::refuse_failed(task)?;
+    }
     let mut changed = task.clone();
+    attempt::hand_in(&mut changed, &change.handed, caller, now);
     match change.status {
         Some(Status::InProgress) => {
             take(&mut changed, caller, change.force || holder_is_dead, now)?;
@@ -182,8 +296,14 @@ pub fn update(
                 caller.clone_into(&mut changed.owner);
             }
         }
-        Some(Status::Completed) => complete(&mut changed, now),
-        Some(Status::Pending) => release(&mut changed, now),
+        Some(Status::Completed) => {
+            attempt::check_demands(&changed)?;
+            complete(&mut changed, now);
+        }
+        Some(Status::Pending) => {
+            attempt::reopen(&mut changed, caller, now);
+            release(&mut changed, now);
+        }
         Some(Status::Blocked) => changed.status = Status::Blocked,
         None => {}
     }
@@ -284,7 +404,7 @@ pub fn release(task: &mut Task, now: DateTime<Utc>) {
     task.updated_at = Stamp::at(now);
 }
 
-fn unlock(task: &mut Task) {
+pub(super) fn unlock(task: &mut Task) {
     task.locked_by.clear();
     task.locked_at = Stamp::empty();
 }
@@ -296,6 +416,7 @@ pub fn claim(
     others: &Others<'_>,
     now: DateTime<Utc>,
 ) -> Result<Task, TaskError> {
+    attempt::refuse_closed(task)?;
     let not_ready = |why: String| TaskError::NotReady { id: task.id.clone(), why };
     if let Some(why) = super::select::obstacle(task, caller, others) {
         return Err(not_ready(why));
@@ -322,7 +443,8 @@ pub fn complete_dependents<'t>(
         .map(|task| {
             let mut released = task.clone();
             released.blocked_by.retain(|id| id != completed);
-            if released.blocked_by.is_empty() && released.status == Status::Blocked {
+            let waits = released.status == Status::Blocked && !released.is_settled();
+            if released.blocked_by.is_empty() && waits {
                 released.status = Status::Pending;
             }
             released.updated_at = Stamp::at(now);

@@ -12,6 +12,9 @@ pub(super) fn is_open(id: &str, others: &Others<'_>) -> bool {
 
 /// Why `caller` cannot claim `task`, or `None` if it is ready.
 pub(super) fn obstacle(task: &Task, caller: &str, others: &Others<'_>) -> Option<String> {
+    if task.is_settled() {
+        return Some(format!("{}: {}", task.standing(), task.reason().unwrap_or_default()));
+    }
     match task.status {
         Status::Completed => return Some("completed".into()),
         Status::InProgress => return Some(format!("in progress by '{}'", task.locked_by)),

@@ -4,3 +4,5 @@
 //! transitions comes to.
 
 pub mod definition;
+pub mod graph;
+pub mod run;

@@ -9,6 +9,8 @@ pub(super) enum Kind {
     Lines,
     /// A message in an inbox; `taken` if somebody has begun to receive it.
     Message { taken: bool },
+    /// Content under its digest.
+    Blob,
     /// A lock.
     Lock,
     /// A journal of a commit under way.
@@ -33,9 +35,8 @@ pub(super) enum Walk {
 }
 
 /// Directories at the top whose documents are not checked one by one.
-const LEFT_ALONE: [&str; 10] = [
+const LEFT_ALONE: [&str; 9] = [
     "activity",
-    "blobs",
     "plugins",
     "quarantine",
     "queues",
@@ -47,15 +48,21 @@ const LEFT_ALONE: [&str; 10] = [
 ];
 
 /// Directories at the top with collections of documents.
-const WALKED: [&str; 13] = [
+const WALKED: [&str; 19] = [
     "agents",
     "approvals",
+    "artifacts",
     "auth",
+    "blobs",
+    "breakers",
     "costs",
     "harness",
     "journal",
     "locks",
+    "notifications",
     "plans",
+    "queue",
+    "schedules",
     "sessions",
     "snapshots",
     "tasks",
@@ -70,7 +77,10 @@ pub(super) fn walk(path: &str) -> Walk {
         [top] | [top, _] if WALKED.contains(&top) => Walk::Into,
         ["workspaces", _, _] | ["teams", _, "redis"] => Walk::Past,
         [top] if LEFT_ALONE.contains(&top) => Walk::Past,
-        ["plans" | "harness", ..]
+        ["artifacts" | "notifications", _, _]
+        | ["blobs", "sha256", _]
+        | ["plans" | "harness", ..]
+        | ["queue", _, "open" | "leased" | "done" | "dead"]
         | ["teams", _, "inboxes" | "dead_letters" | "events" | "peers"]
         | ["teams", _, "inboxes" | "dead_letters", _] => Walk::Into,
         _ => Walk::Foreign,
@@ -104,11 +114,18 @@ pub(super) fn kind(path: &str) -> Kind {
         (["costs", _], "json") if stem.starts_with("cost-") || stem == "summary" => Kind::Document,
         (["snapshots", _], "json") if stem.starts_with("snap-") => Kind::Document,
         (["workspaces", _], "json") if stem == "workspace-registry" => Kind::Document,
-        (["approvals", _] | ["auth", "tokens" | "keys"], "json") => Kind::Document,
-        (["teams", _, "peers"] | ["sessions" | "agents", _] | ["harness", ..], "json") => {
-            Kind::Document
-        }
+        (
+            ["breakers"]
+            | ["teams", _, "peers"]
+            | ["sessions" | "agents" | "approvals" | "notifications" | "schedules", _]
+            | ["auth", "tokens" | "keys"]
+            | ["artifacts" | "notifications", _, _]
+            | ["queue", _, "open" | "leased" | "done" | "dead"]
+            | ["harness", ..],
+            "json",
+        ) => Kind::Document,
         (["harness", ..] | ["approvals", _], "jsonl") => Kind::Lines,
+        (["blobs", "sha256", start], "") if name.starts_with(start) => Kind::Blob,
         (["agents", _], "md" | "log")
         | (["teams", _, "dead_letters", _] | ["harness", _, ..], _)
         | (["plans", ..], "md")
@@ -164,8 +181,18 @@ mod tests {
             ("auth/tokens/0a1b2c3d4e5f.json", Kind::Document),
             ("auth/keys/0a1b2c3d4e5f6a7b.json", Kind::Document),
             ("auth/secret.json", Kind::Foreign),
+            ("queue/a/open/2-1-1-0a1b2c3d4e5f.json", Kind::Document),
+            ("queue/a/stray.json", Kind::Foreign),
+            ("schedules/a/nightly.json", Kind::Document),
             ("plans/a/x-1.md", Kind::Other),
             ("plans/x-1.md", Kind::Other),
+            ("artifacts/a/task-1/report.md.json", Kind::Document),
+            ("artifacts/a/artifacts.lock", Kind::Lock),
+            ("blobs/sha256/ab/abcd", Kind::Blob),
+            ("blobs/sha256/ab/cdef", Kind::Foreign),
+            ("blobs/sha256/ab/.tmp-4711-0a1b2c3d", Kind::Temporary(Some(4711))),
+            ("notifications/a/rules.json", Kind::Document),
+            ("notifications/a/human/k12.json", Kind::Document),
             ("journal/tasks-a.json", Kind::Journal),
             ("journal/tasks-a.done", Kind::Other),
             (".DS_Store", Kind::Foreign),

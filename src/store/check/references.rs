@@ -16,7 +16,57 @@ pub(super) fn check(scan: &mut Scan<'_>) {
         tasks(scan, team, members.as_ref());
         registries(scan, team, members.as_ref());
     }
+    contents(scan);
     history(scan);
+}
+
+/// Versions of artifacts, and results of tasks, whose content is not there.
+fn contents(scan: &mut Scan<'_>) {
+    let mut missing = Vec::new();
+    for (path, document) in &scan.documents {
+        for (what, digest) in referred(path, document) {
+            if !has_blob(scan, &digest) {
+                missing.push((path.clone(), what, digest));
+            }
+        }
+    }
+    for (path, what, digest) in missing {
+        scan.find(
+            Severity::Error,
+            "missing_blob",
+            &path,
+            format!("the content of {what} is missing: blobs/sha256/{}/{digest}", start(&digest)),
+            "adding the same content again, as an artifact, puts it back",
+        );
+    }
+}
+
+/// What a document keeps elsewhere: in words, and its digest.
+fn referred(path: &str, document: &Value) -> Vec<(String, String)> {
+    if path.starts_with("artifacts/") {
+        let versions = document.get("versions").and_then(Value::as_array);
+        let referred = |version: &Value| {
+            let number = version.get("version").map(ToString::to_string).unwrap_or_default();
+            Some((format!("version {number}"), text(version, "digest")?))
+        };
+        return versions.into_iter().flatten().filter_map(referred).collect();
+    }
+    let result = document.pointer("/metadata/result").filter(|_| path.starts_with("tasks/"));
+    // A short one stands in the task itself.
+    let kept = result.filter(|result| result.get("text").is_none());
+    let digest = kept.and_then(|result| text(result, "digest"));
+    digest.map(|digest| ("the result".to_owned(), digest)).into_iter().collect()
+}
+
+fn start(digest: &str) -> &str {
+    digest.get(..2).unwrap_or(digest)
+}
+
+fn has_blob(scan: &Scan<'_>, digest: &str) -> bool {
+    // What is no digest is no path either.
+    let plain = !digest.is_empty() && digest.bytes().all(|b| b.is_ascii_hexdigit());
+    let path = format!("blobs/sha256/{}/{digest}", start(digest));
+    plain && scan.doctor.backend.vfs().exists(&scan.path_of(&path))
 }
 
 /// The teams with the names of their members; `None` if the team's document cannot be understood.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::kind::{self, Kind, Walk};
 use super::{Doctor, Finding, Fix, Report, Severity};
-use crate::core::limits;
+use crate::core::{Digest, limits};
 use crate::store::backend::Mode;
 use crate::store::fs::JournalState;
 use crate::store::key::{Dir, Key, Scope};
@@ -177,6 +177,7 @@ impl<'a> Scan<'a> {
             Kind::Document => self.document(path),
             Kind::Lines => self.lines(path),
             Kind::Message { taken } => self.message(path, taken),
+            Kind::Blob => self.blob(path),
             Kind::Lock => self.lock(path),
             Kind::Journal => self.journal(path),
             Kind::Temporary(pid) => self.temporary(path, pid),
@@ -210,7 +211,7 @@ impl<'a> Scan<'a> {
             Ok(value) => {
                 let mut parts = path.split('/');
                 let top = parts.next();
-                if matches!(top, Some("teams" | "tasks" | "workspaces")) {
+                if matches!(top, Some("artifacts" | "teams" | "tasks" | "workspaces")) {
                     self.documents.insert(path.to_owned(), value);
                 }
             }
@@ -279,6 +280,21 @@ impl<'a> Scan<'a> {
                     "the next `clawteam inbox receive` moves it to dead_letters/",
                 );
             }
+        }
+    }
+
+    /// Content is as good as its name says, or it is damaged.
+    fn blob(&mut self, path: &str) {
+        let Some(bytes) = self.read(path) else { return };
+        let found = Digest::of(&bytes);
+        if path.rsplit('/').next() != Some(found.as_str()) {
+            self.find(
+                Severity::Error,
+                "damaged_blob",
+                path,
+                format!("is damaged: its content has the digest {found}"),
+                "adding the same content again, as an artifact, puts the right one there",
+            );
         }
     }
 

@@ -366,6 +366,10 @@ impl Backend for FsBackend {
         }
     }
 
+    fn anchor(&self, key: &Key) -> Result<(), StoreError> {
+        self.sync_parent(&self.path(key)?)
+    }
+
     fn mark(&self, key: &Key) -> Result<(), StoreError> {
         let path = self.path(key)?;
         self.ensure_dir(path.parent().unwrap_or(&self.root))?;

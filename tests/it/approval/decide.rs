@@ -343,3 +343,22 @@ fn lists_find_what_is_wanted() {
     assert_eq!(stats["byRequester"]["agent:w1"]["rejectRate"], 0.0);
     assert!(stats["medianDecisionSeconds"].is_number());
 }
+
+#[test]
+fn people_are_notified_of_what_waits_for_them_and_of_what_became_of_their_requests() {
+    let world = world();
+    let id = request(&world, &["--approver", "human,w2"]);
+    let told = |user: &str| {
+        let line = ["--json", "notify", "list", "t"];
+        let list = world.call(&line).env("CLAWTEAM_USER", user).run().succeeds().json();
+        let list = list.as_array().expect("a list").clone();
+        list.iter().map(|n| json!([n["type"], n["refs"]["approval"]])).collect::<Vec<_>>()
+    };
+    assert_eq!(told("ann"), [json!(["approval_required", id])]);
+    let line = ["--json", "approval", "request", "t", "--title", "x", "--reason", "y"];
+    let line = [&line[..], &["--approver", "w2"]].concat();
+    let own = world.call(&line).env("CLAWTEAM_USER", "ben").run().succeeds().json();
+    agent(&world, "w2", "approve", own["id"].as_str().expect("text"), &[]).succeeds();
+    assert!(told("ben").contains(&json!(["approval_decided", own["id"]])), "{:?}", told("ben"));
+    assert_eq!(told("ann").len(), 1, "it was another's");
+}

@@ -29,6 +29,7 @@ fn new(id: &str, blocked_by: &[&str]) -> NewTask {
         blocks: vec![],
         blocked_by: blocked_by.iter().map(|id| (*id).to_owned()).collect(),
         allow_unknown: false,
+        metadata: Extra::new(),
     }
 }
 

@@ -1,0 +1,53 @@
+//! Tasks that a workflow makes: once for a key, and closed when nobody needs them any more.
+
+use super::{App, commit_one, create, load};
+use crate::core::{Outcome, TaskId, TeamName};
+use crate::domain::task::{self, NewTask, Task, TaskError};
+use crate::store::{Key, Scope, StoreError};
+
+fn key_of(metadata: &crate::domain::Extra) -> Option<&str> {
+    metadata.get("workflow")?.get("key")?.as_str()
+}
+
+/// Makes the task `id`, unless it was made before for the same `metadata.workflow.key`: then it is
+/// returned as it is, wherever it stands. A task of that identifier with another key is refused
+/// with `task_id_taken`; the caller takes a longer one.
+pub fn create_keyed(app: &App, team: &TeamName, id: TaskId, new: NewTask) -> Outcome<Task> {
+    let new = NewTask { id: id.clone(), ..new };
+    let key = key_of(&new.metadata).map(str::to_owned);
+    let same = |known: Task| {
+        let ours = key.is_some() && key_of(&known.metadata) == key.as_deref();
+        if ours { Ok(known) } else { Err(TaskError::IdTaken(id.to_string()).into()) }
+    };
+    if let Some(mut doc) = app.store.load::<Task>(&Key::task(team, &id))? {
+        doc.value.id = id.to_string();
+        return same(doc.value);
+    }
+    match create(app, team, new) {
+        Err(failure) => {
+            let conflict = matches!(failure.downcast(), Some(StoreError::Conflict { .. }));
+            // Somebody was faster, perhaps with the same task.
+            if conflict { same(load(app, team, &id)?.value) } else { Err(failure) }
+        }
+        made => made,
+    }
+}
+
+/// Closes a task that nobody needs an answer to any more: nobody can change or claim it, and its
+/// lock is let go. One that is completed stays so. Closing twice, or what does not exist, is fine.
+///
+/// Does not wake the run: it is the run that closes its tasks.
+pub fn close(app: &App, team: &TeamName, id: &TaskId, reason: &str) -> Outcome<()> {
+    let is_there = |outcome: Outcome<_>| match outcome {
+        Err(failure) if failure.inner().code() == "task_not_found" => Ok(None),
+        other => other.map(Some),
+    };
+    // Locking makes directories: first see whether there is a task at all.
+    if is_there(load(app, team, id))?.is_none() {
+        return Ok(());
+    }
+    let mut locked = app.store.lock(&Scope::Tasks(team.clone()))?;
+    let Some(current) = is_there(load(app, team, id))? else { return Ok(()) };
+    let Some(closed) = task::close(&current.value, reason, app.now()) else { return Ok(()) };
+    commit_one(&mut locked, team, &closed, Some(current.revision))
+}

@@ -1,0 +1,101 @@
+//! Files that the user names: what is in them is given to the store, or comes from it.
+
+#![expect(clippy::disallowed_methods, reason = "files that the user named, not those of the store")]
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use crate::core::{Diagnose, Outcome};
+
+/// A file that the user named cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {verb} {path}")]
+struct FileError {
+    verb: &'static str,
+    path: String,
+    #[source]
+    source: io::Error,
+}
+
+impl Diagnose for FileError {
+    fn code(&self) -> &'static str {
+        match self.verb {
+            "read" => "unreadable_file",
+            _ => "unwritable_file",
+        }
+    }
+}
+
+/// A file that should be text is none.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is not UTF-8 text")]
+struct NotText(String);
+
+impl Diagnose for NotText {
+    fn code(&self) -> &'static str {
+        "not_text"
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("hand it in as an artifact: --artifact FILE".into())
+    }
+}
+
+/// What is in a file, or on standard input if `path` is `-`. Refuses more than `max` bytes with
+/// what `too_large` makes of their number, without reading them all.
+pub(super) fn read(
+    path: &str,
+    max: u64,
+    too_large: impl FnOnce(u64) -> Outcome<()>,
+) -> Outcome<Vec<u8>> {
+    let failed = |source| FileError { verb: "read", path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let length = if path == "-" {
+        io::stdin().lock().take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+        bytes.len() as u64
+    } else {
+        let file = std::fs::File::open(path).map_err(failed)?;
+        let kind = file.metadata().map_err(failed)?;
+        if kind.len() > max {
+            kind.len()
+        } else {
+            file.take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+            bytes.len() as u64
+        }
+    };
+    if length > max {
+        too_large(length)?;
+    }
+    Ok(bytes)
+}
+
+/// The text in a file, or on standard input if `path` is `-`.
+pub(super) fn read_text(path: &str) -> Outcome<String> {
+    let max = crate::core::limits::ARTIFACT_BYTES_MAX;
+    let bytes = read(path, max, |length| crate::app::artifact::fits(path, length))?;
+    Ok(String::from_utf8(bytes).map_err(|_| NotText(path.to_owned()))?)
+}
+
+/// Writes a file whole or not at all; one that is there is replaced.
+pub(super) fn write(path: &str, bytes: &[u8]) -> Outcome<()> {
+    let failed = |source| FileError { verb: "write", path: path.to_owned(), source };
+    let target = Path::new(path);
+    // Something like /dev/stdout is not to be replaced.
+    if std::fs::metadata(target).is_ok_and(|kind| !kind.is_file()) {
+        std::fs::write(target, bytes).map_err(failed)?;
+        return Ok(());
+    }
+    let dir = target.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let mut file = tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
+        .tempfile_in(dir.unwrap_or(Path::new(".")))
+        .map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.persist(target).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// The last part of a path, as the name of what is in it.
+pub(super) fn name(path: &str) -> &str {
+    Path::new(path).file_name().and_then(std::ffi::OsStr::to_str).unwrap_or(path)
+}
