@@ -35,8 +35,8 @@ use super::App;
 use super::task;
 use crate::core::{Digest, Name, Outcome, Stamp, TaskId, TeamName};
 use crate::domain::approval::{
-    self, Actor, Answer, Approval, ApprovalError, Approver, Bound, Change, Conflict, NewApproval,
-    Present, Record, Status,
+    self, Actor, ActorKind, Answer, Approval, ApprovalError, Approver, Bound, Change, Conflict,
+    NewApproval, Present, Record, Status,
 };
 use crate::domain::task::{REOPENED, TaskError};
 use crate::store::{Dir, Key, Scope};
@@ -302,6 +302,12 @@ pub fn decide(
 ) -> Outcome<Approval> {
     let actor = actor(app, presented)?;
     let standing = standing(app, team, &actor)?;
+    // Teams have members of the same names.
+    let home = app.identity.team_name.as_deref();
+    if actor.kind == ActorKind::Agent && home.is_some_and(|home| home != team.as_str()) {
+        let what = "decide, as a member of another team, about";
+        return Err(ApprovalError::NotYours { actor: actor.id, what, id: id.to_string() }.into());
+    }
     change(app, team, id, |approval, now| {
         check_revision(approval, if_rev)?;
         let sig = presented

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use super::actor::NOBODY;
 use super::plan;
-use crate::app::{App, inbox, notify, team};
-use crate::core::{AgentName, Outcome, TeamName, UserName};
-use crate::domain::approval::{Approval, Approver, Change, PLAN, Record, Risk, Status, Verdict};
+use crate::app::{App, inbox, notify, team, workflow};
+use crate::core::{AgentName, Name, Outcome, TeamName, UserName};
+use crate::domain::approval::{
+    Actor, Approval, Approver, Change, PLAN, Record, Risk, Status, Verdict,
+};
 use crate::domain::message::{Message, MessageType};
 use crate::domain::notification::{Kind, NewNotification, Principal, Refs, Severity};
 use crate::domain::team::{Recipient, resolve};
@@ -29,9 +31,25 @@ pub(super) enum News {
     Decided,
 }
 
+/// The run that waits for these changes, if there is one and it did not make them itself.
+pub(super) fn waits<'a>(approval: &'a Approval, news: &[Record]) -> Option<&'a Name> {
+    let run = approval.run.as_ref()?;
+    let own = Actor::run(run.as_str()).id;
+    let ends = |record: &Record| match &record.change {
+        Change::Answered { status, .. } => *status != Status::Pending,
+        Change::Expired {} => true,
+        Change::Cancelled { by, .. } | Change::Invalidated { by, .. } => *by != own,
+        Change::Requested { .. } | Change::Escalated { .. } | Change::Consumed { .. } => false,
+    };
+    news.iter().any(ends).then_some(run)
+}
+
 /// What is done when the lock is gone. Returns the approval.
 pub(super) fn after(app: &App, told: Told) -> Approval {
     let Told { approval, news } = told;
+    if let Some(run) = waits(&approval, &news) {
+        workflow::wake(app, &approval.team, run);
+    }
     let pending = approval.status == Status::Pending;
     let asked = news
         .iter()

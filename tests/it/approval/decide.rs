@@ -65,6 +65,9 @@ fn only_those_who_were_asked_decide() {
     fails(&person(&world, "approve", &id, &[]), 6, "not_an_approver");
     let line = ["--json", "approval", "abstain", "t", &id];
     world.call(&line).env("CLAWTEAM_USER", "ann").run().succeeds();
+    let stranger = world.call(&["--json", "approval", "approve", "t", &id]);
+    let stranger = stranger.env("CLAWTEAM_AGENT_NAME", "w2").env("CLAWTEAM_TEAM_NAME", "other");
+    fails(&stranger.run(), 6, "not_yours");
     agent(&world, "w2", "approve", &id, &[]).succeeds();
 
     let lead = request(&world, &["--approver", "lead"]);
@@ -336,8 +339,6 @@ fn lists_find_what_is_wanted() {
     assert_eq!(found(&[], &["--since", "2999-01-01T00:00:00Z"]), json!([]));
     person(&world, "approve", &second, &[]).succeeds();
     assert_eq!(found(&[], &["-s", "pending"]), json!([first]));
-    // A decision about a run wakes it.
-    assert_eq!(world.names("wakes/t/pokes"), ["r1"]);
     let stats = world.json(&["approval", "stats", "t"]);
     assert_eq!(json!([stats["total"], stats["byStatus"]["approved"]]), json!([2, 1]));
     assert_eq!(stats["byRequester"]["agent:w1"]["rejectRate"], 0.0);

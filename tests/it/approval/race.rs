@@ -79,7 +79,7 @@ fn whoever_is_killed_has_decided_wholly_or_not_at_all() {
     let mut seed = first;
     let world = world();
     for round in 0..25 {
-        let id = request(&world, &["--approver", "any", "--quorum", "2", "--run", "r1"]);
+        let id = request(&world, &["--approver", "any", "--quorum", "2"]);
         let line = ["--json", "approval", "approve", "t", &id];
         let running: Vec<_> = ["lead", "w2", "w3"]
             .map(|name| world.call(&line).env("CLAWTEAM_AGENT_NAME", name).start())
