@@ -99,6 +99,7 @@ pub fn deliver(
         ..draft.message
     };
     app.store.backend().create(&put(app, team, inbox, &message)?)?;
+    super::workflow::happened(app, team);
     Ok(message)
 }
 
@@ -157,6 +158,8 @@ pub fn broadcast(app: &App, team: &TeamName, draft: Draft) -> Outcome<Vec<AgentN
     }
     let mut locked: Locked<'_> = app.store.lock(&Scope::Mail(team.clone()))?;
     locked.commit(&Commit { puts, ..Commit::default() })?;
+    drop(locked);
+    super::workflow::happened(app, team);
     Ok(inboxes)
 }
 

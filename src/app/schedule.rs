@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 use super::App;
 use super::queue;
 use super::task;
-use crate::core::{Diagnose, Digest, Exit, Failure, Name, Outcome, Stamp, TaskId, TeamName};
+use super::workflow::{self, start::StartOptions};
+use crate::core::{Digest, Exit, Failure, Name, Outcome, Stamp, TaskId, TeamName};
 use crate::domain::queue::{NewItem, State};
 use crate::domain::schedule::{
     self, Fired, Overlap, SCHEDULE_SCHEMA, Schedule, ScheduleError, Target,
@@ -19,38 +20,33 @@ use crate::domain::schedule::{
 use crate::domain::task::{NewTask, Priority, Status};
 use crate::store::{Dir, Doc, Key, Scope, StoreError};
 
-/// A workflow cannot be started.
-#[derive(Debug, thiserror::Error)]
-#[error("workflow '{0}' cannot be started by a schedule: this clawteam runs no workflows")]
-struct NoWorkflows(Name);
-
-impl Diagnose for NoWorkflows {
-    fn code(&self) -> &'static str {
-        "workflows_missing"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Missing
-    }
-}
-
 /// Starts a run of a workflow. The same key starts one run, however often it is asked for.
 fn fire_workflow(
-    _app: &App,
-    _team: &TeamName,
+    app: &App,
+    team: &TeamName,
     workflow: &Name,
-    _inputs: Map<String, Value>,
-    _key: String,
-    _trigger: &str,
+    inputs: Map<String, Value>,
+    key: String,
 ) -> Outcome<Name> {
-    Err(NoWorkflows(workflow.clone()).into())
+    let options = StartOptions {
+        inputs,
+        key: Some(key),
+        source: "schedule".into(),
+        only_active: true,
+        ..StartOptions::default()
+    };
+    let started = workflow::start::start(app, team, workflow, options)?;
+    workflow::wake(app, team, &started.run);
+    Ok(started.run)
 }
 
 /// Whether a run of a workflow has not come to its end.
 fn run_is_active(app: &App, team: &TeamName, run: &Name) -> Outcome<bool> {
-    let Some(doc) = app.store.load::<Value>(&Key::run_state(team, run))? else { return Ok(false) };
-    let status = doc.value["status"].as_str().unwrap_or_default();
-    Ok(!matches!(status, "completed" | "failed" | "stopped" | "cancelled"))
+    match workflow::run::load(app, team, run) {
+        Ok(found) => Ok(!found.run.status.is_terminal()),
+        Err(failure) if failure.inner().exit() == Exit::NotFound => Ok(false),
+        Err(failure) => Err(failure),
+    }
 }
 
 fn key(team: &TeamName, id: &Name) -> Key {
@@ -291,8 +287,7 @@ fn going_on(app: &App, team: &TeamName, schedule: &Schedule) -> Outcome<bool> {
 fn start(app: &App, team: &TeamName, schedule: &Schedule, key: &str) -> Outcome<String> {
     match &schedule.target {
         Target::Workflow { name, inputs } => {
-            let trigger = format!("schedule {}", schedule.id);
-            let run = fire_workflow(app, team, name, inputs.clone(), key.to_owned(), &trigger)?;
+            let run = fire_workflow(app, team, name, inputs.clone(), key.to_owned())?;
             Ok(run.to_string())
         }
         Target::Item { kind, payload } => {

@@ -11,7 +11,11 @@ use super::queue::{self, Ending, Options};
 use super::schedule::{self, Fire};
 use super::team;
 use super::wait::Stop;
-use crate::core::{Failure, Outcome, TeamName};
+use super::{approval, workflow};
+use crate::core::{Failure, Name, Outcome, TeamName};
+
+/// Runs of a team that one pass moves; the others are due again at the next one.
+const RUNS_MAX: usize = 10_000;
 
 /// What a pass looks at, and for how long it begins new work.
 #[derive(Clone)]
@@ -51,6 +55,12 @@ pub struct TeamTick {
     /// The items that were worked on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<Worked>,
+    /// How many approvals have expired.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub expired: usize,
+    /// The runs of workflows that were moved.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<Name>,
     /// What could not be done.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
@@ -65,6 +75,8 @@ impl TeamTick {
     fn is_idle(&self) -> bool {
         self.fired.is_empty()
             && self.reclaimed == 0
+            && self.expired == 0
+            && self.runs.is_empty()
             && self.items.is_empty()
             && self.problems.is_empty()
     }
@@ -115,12 +127,16 @@ fn one_team(app: &App, team: TeamName, options: &TickOptions, until: Instant) ->
         team: team.clone(),
         fired: Vec::new(),
         reclaimed: 0,
+        expired: 0,
+        runs: Vec::new(),
         items: Vec::new(),
         problems: Vec::new(),
     };
     // What a schedule starts now is worked on in the same pass.
     done.fired = done.take("schedules", schedule::fire_due(app, &team));
     done.reclaimed = done.take("lost items", queue::reclaim_lost(app, &team));
+    done.expired = done.take("approvals", approval::expire_due(app, &team));
+    done.runs = done.take("runs", workflow::drive_due(app, &team, RUNS_MAX)).runs;
     let worked = Mutex::new(Vec::new());
     let work = Options {
         jobs: options.jobs,
@@ -135,6 +151,7 @@ fn one_team(app: &App, team: TeamName, options: &TickOptions, until: Instant) ->
         worked.lock().expect("nobody panics with it").push(worked_on);
     });
     done.take("queue", outcome);
+    // What the workers found out has moved their runs already; what these asked for is next.
     done.items = worked.into_inner().expect("nobody panics with it");
     done
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::run::Loaded;
 use super::{children, requests};
 use crate::app::approval::{self};
-use crate::app::{App, agents, inbox, liveness, notify, queue, task, team};
+use crate::app::{App, agents, inbox, liveness, notify, queue, task, team, workspace};
 use crate::core::{AgentName, Digest, Exit, Name, Outcome, Span, Stamp, TaskId, TeamName};
 use crate::domain::approval::{Actor, Approver, Bound, NewApproval, Requester};
 use crate::domain::message::MessageType;
@@ -15,6 +15,9 @@ use crate::domain::queue::{NewItem, Priority as ItemPriority, RunRef};
 use crate::domain::task::{NewTask, Priority as TaskPriority};
 use crate::domain::workflow::run::effect::{ApprovalWish, Effect, ItemWish, Note, Op, TaskWish};
 use crate::domain::workflow::run::observe::Ask;
+
+/// How long the start of an agent may take.
+const SPAWN_TIME: Span = Span::seconds(120);
 
 /// Runs that are to be woken after an effect.
 type Woken = Vec<(TeamName, Name)>;
@@ -109,7 +112,8 @@ pub(super) fn item_ref(loaded: &Loaded, item: &str) -> RunRef {
 }
 
 fn push(app: &App, loaded: &Loaded, wish: &ItemWish) -> Outcome<()> {
-    let mut new = NewItem::new(&wish.kind, Value::Object(payload(loaded, wish)));
+    let payload = payload(app, loaded, wish)?;
+    let mut new = NewItem::new(&wish.kind, Value::Object(payload));
     new.key = Some(item_key(loaded, &wish.item));
     new.priority = match wish.priority {
         0 | 1 => ItemPriority::Low,
@@ -127,8 +131,9 @@ fn push(app: &App, loaded: &Loaded, wish: &ItemWish) -> Outcome<()> {
 }
 
 /// What is to be done, as the workers of the queue read it.
-fn payload(loaded: &Loaded, wish: &ItemWish) -> Map<String, Value> {
+fn payload(app: &App, loaded: &Loaded, wish: &ItemWish) -> Outcome<Map<String, Value>> {
     let given = &wish.payload;
+    let text = |field: &str| given.get(field).and_then(Value::as_str).unwrap_or_default();
     let mut payload = Map::new();
     let mut copy = |from: &str, to: &str| {
         if let Some(value) = given.get(from)
@@ -140,8 +145,14 @@ fn payload(loaded: &Loaded, wish: &ItemWish) -> Map<String, Value> {
     match wish.kind.as_str() {
         "command" => {
             copy("run", "argv");
-            for same in ["shell", "cwd", "env", "stdin", "parse", "okExit", "worktree"] {
+            for same in ["shell", "cwd", "env", "stdin", "parse", "okExit"] {
                 copy(same, same);
+            }
+            if given.get("shell") == Some(&Value::Bool(true)) {
+                let words = given.get("run").and_then(Value::as_array);
+                let words: Vec<&str> =
+                    words.into_iter().flatten().filter_map(Value::as_str).collect();
+                payload.insert("argv".into(), Value::String(words.join(" ")));
             }
         }
         "verify" => {
@@ -155,14 +166,32 @@ fn payload(loaded: &Loaded, wish: &ItemWish) -> Map<String, Value> {
             }
         }
     }
-    let in_repo = matches!(wish.kind.as_str(), "command" | "merge");
-    if let (true, Some(repo)) = (in_repo, &loaded.start.repo) {
-        let field = if wish.kind == "merge" { "repo" } else { "cwd" };
-        let cwd = payload.get(field).and_then(Value::as_str).unwrap_or_default();
-        let path = std::path::Path::new(repo).join(cwd);
-        payload.insert(field.into(), json!(path.display().to_string()));
+    match wish.kind.as_str() {
+        "command" => {
+            let base = match text("worktree") {
+                "" => loaded.start.repo.clone().unwrap_or_default(),
+                agent => worktree_of(app, loaded, agent)?,
+            };
+            let cwd = std::path::Path::new(&base).join(text("cwd"));
+            if !cwd.as_os_str().is_empty() {
+                payload.insert("cwd".into(), json!(cwd.display().to_string()));
+            }
+        }
+        "merge" => {
+            if let Some(repo) = &loaded.start.repo {
+                payload.insert("repo".into(), json!(repo));
+            }
+        }
+        _ => {}
     }
-    payload
+    Ok(payload)
+}
+
+/// The worktree of an agent.
+fn worktree_of(app: &App, loaded: &Loaded, agent: &str) -> Outcome<String> {
+    let agent = AgentName::parse(agent.to_owned())?;
+    let found = workspace::of(app, loaded.team(), &agent, &app.data_dir)?;
+    Ok(found.worktree_path)
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -220,22 +249,17 @@ fn create_task(app: &App, loaded: &Loaded, effect: &Effect, wish: &TaskWish) -> 
     announce(app, loaded, effect, wish, &owner)?;
     let runs = liveness::of(app, team, &owner) == Some(true);
     if let Some(spawn) = wish.spawn.as_ref().filter(|_| !runs) {
-        let item = ItemWish {
-            item: format!("{}.spawn", effect.key),
-            kind: "spawn".into(),
-            priority: wish.priority,
-            payload: match json!({"agent": owner, "spawn": spawn, "task": wish.id}) {
-                Value::Object(payload) => payload,
-                _ => Map::new(),
-            },
-            timeout: 120_000,
-            idempotent: true,
-            act: wish.act.clone(),
-            attempt: wish.attempt,
-        };
-        let mut new = NewItem::new("spawn", Value::Object(item.payload));
-        new.key = Some(item_key(loaded, &item.item));
-        new.timeout = Span::millis(item.timeout);
+        let payload = json!({
+            "agent": owner,
+            "task": wish.id,
+            "command": spawn.command,
+            "backend": (!spawn.backend.is_empty()).then_some(&spawn.backend),
+            "worktree": spawn.worktree,
+            "repo": loaded.start.repo,
+        });
+        let mut new = NewItem::new("spawn", payload);
+        new.key = Some(item_key(loaded, &format!("{}.spawn", effect.key)));
+        new.timeout = SPAWN_TIME;
         queue::push(app, team, new)?;
     }
     Ok(())
