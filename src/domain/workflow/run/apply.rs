@@ -265,6 +265,10 @@ impl Change<'_> {
         let now = self.run.now;
         let Some(act) = self.run.acts.get_mut(id) else { return };
         act.error.clone_from(&result.error);
+        if let Next::Fail { fault } = &result.next {
+            // What the run fails at is what a retry begins anew.
+            act.error.get_or_insert_with(|| fault.clone());
+        }
         if result.output.is_some() {
             act.output.clone_from(&result.output);
         }
@@ -286,7 +290,7 @@ impl Change<'_> {
             return;
         }
         act.ended_at = Some(now);
-        act.state = if result.error.is_some() { ActState::Failed } else { ActState::Succeeded };
+        act.state = if act.error.is_some() { ActState::Failed } else { ActState::Succeeded };
         if let Next::Follow { port, .. } | Next::Visit { port, .. } = &result.next {
             act.port = Some(port.clone());
         }
