@@ -1,6 +1,8 @@
 //! What a record does to the state of a run. Pure and total: whatever a record says, there is a
 //! state after it.
 
+use std::collections::BTreeSet;
+
 use super::effect::{Effect, Note, Op, call_off, effect_key};
 use super::lineage;
 use super::record::{Begin, Dispatch, Next, Operation, Record, Settled, Tr};
@@ -44,7 +46,9 @@ impl Change<'_> {
         run.started_at.get_or_insert(run.now);
         self.transition(&record.tr);
         let steps = self.graph.bounds.steps;
-        if self.run.rev > u64::from(steps) && !matches!(record.tr, Tr::Operator { .. }) {
+        let asked = matches!(record.tr, Tr::Operator { .. });
+        // A clean-up has a bound of its own.
+        if self.run.rev > u64::from(steps) && !asked && self.run.ending.is_none() {
             let message = format!("the run has taken the {steps} steps that it may take");
             self.finish(Status::Failed, Some(Fault::new("max_steps", message)));
         }
@@ -152,7 +156,7 @@ impl Change<'_> {
 
     fn stop_agents(&mut self) {
         let working = self.run.acts.values().filter(|act| act.state == ActState::Dispatched);
-        let agents: Vec<String> = working.filter_map(|act| act.assignee.clone()).collect();
+        let agents: BTreeSet<String> = working.filter_map(|act| act.assignee.clone()).collect();
         for agent in agents {
             let key = format!("stop:{}:{agent}", self.run.rev);
             self.push(key, Op::StopAgent { agent });
@@ -172,8 +176,12 @@ impl Change<'_> {
         }
     }
 
-    /// New visits in place of those that failed or were called off.
+    /// New visits in place of those that failed or were called off. A join gets back what it took,
+    /// and waits again.
     fn retry(&mut self, acts: &[String], reset_feedback: bool) {
+        if let Some(since) = self.run.paused_at {
+            self.shift(self.run.now.saturating_sub(since));
+        }
         self.run.status = Status::Running;
         self.run.fault = None;
         self.run.paused_at = None;
@@ -190,6 +198,13 @@ impl Change<'_> {
                 self.push(key, Op::CancelApproval { id: approval.clone(), reason });
             }
             let Some(node) = self.graph.find(&old.node) else { continue };
+            if !old.via.is_empty() && matches!(self.graph.nodes[node].node.kind, Kind::Join(_)) {
+                let edges = self.run.places.entry(old.node).or_default();
+                for (edge, parent) in old.via.into_iter().zip(old.parents) {
+                    edges.entry(edge).or_default().insert(0, parent);
+                }
+                continue;
+            }
             let feedback = if reset_feedback { Vec::new() } else { old.feedback };
             self.visit(node, old.parents, old.via, feedback);
         }
@@ -226,6 +241,7 @@ impl Change<'_> {
                 self.settle(id, result);
             }
             Begin::Skipped { next } => {
+                let reached = self.run.reached.len();
                 let settled = Settled {
                     output: None,
                     artifacts: Vec::new(),
@@ -234,6 +250,8 @@ impl Change<'_> {
                     effects: Vec::new(),
                 };
                 self.settle(id, &settled);
+                // Not needed is not the same as done.
+                self.run.reached.truncate(reached);
                 if let Some(act) = self.run.acts.get_mut(id)
                     && act.state == ActState::Succeeded
                 {
@@ -533,16 +551,25 @@ impl Change<'_> {
         {
             self.run.status = Status::Running;
             self.run.paused_at = None;
-            self.run.places.clear();
             let fault = fault.unwrap_or_default();
-            self.run.ending = Some(Ending { status, fault, visits: 0 });
+            let places = std::mem::take(&mut self.run.places);
+            let open = self.run.acts.iter().filter(|(_, act)| act.is_open());
+            let open = open.map(|(id, _)| id.clone()).collect();
+            self.run.ending = Some(Ending { status, fault, visits: 0, places, open });
             self.visit(node, Vec::new(), Vec::new(), Vec::new());
             return;
         }
-        let (status, fault) = match &self.run.ending {
-            Some(ending) => (ending.status, Some(ending.fault.clone())),
+        let (status, fault) = match &mut self.run.ending {
+            Some(ending) => {
+                // A retry finds everything as it was before the clean-up.
+                self.run.places = std::mem::take(&mut ending.places);
+                (ending.status, Some(ending.fault.clone()))
+            }
             None => (status, fault),
         };
+        if status == Status::Completed {
+            self.run.places.clear();
+        }
         self.run.status = status;
         self.run.fault = fault;
         self.run.paused_at = None;
