@@ -206,7 +206,13 @@ impl Change<'_> {
                 continue;
             }
             let feedback = if reset_feedback { Vec::new() } else { old.feedback };
-            self.visit(node, old.parents, old.via, feedback);
+            let fresh = self.visit(node, old.parents, old.via, feedback);
+            let visit = self.run.acts.get(&fresh).map(|act| act.visit);
+            if let Some(rounds) = self.run.rounds.get_mut(&old.node)
+                && rounds.back == Some(old.visit)
+            {
+                rounds.back = visit;
+            }
         }
     }
 
@@ -381,17 +387,30 @@ impl Change<'_> {
         match &place.node.kind {
             Kind::Join(join) => {
                 let fired = self.run.fired.get(&place.id).copied();
-                let again = join.mode == JoinMode::And || fired.is_none() || since == fired;
+                let again = join.mode == JoinMode::And || since >= fired;
                 if again {
                     let edges = self.run.places.entry(place.id.clone()).or_default();
                     edges.entry(edge.to_owned()).or_default().push(parent.to_owned());
                 }
             }
-            Kind::Loop(_) if self.graph.is_in_body(link.from, link.to) => {
-                let rounds = self.run.rounds.get(&place.id);
-                // Whoever comes back from an earlier round has been overtaken.
-                if rounds.is_some_and(|rounds| rounds.open && since == Some(rounds.visit)) {
-                    self.visit_from(link.to, parent, edge);
+            Kind::Loop(_) => {
+                let inside = self.graph.is_in_body(link.from, link.to);
+                let rounds = self.run.rounds.get(&place.id).filter(|_| inside && since.is_some());
+                match rounds {
+                    Some(rounds) if since == Some(rounds.visit) => {
+                        let (goes_on, came) = (rounds.open, rounds.back.is_some());
+                        let back = self.run.visits_of.get(&place.id).map_or(1, |visit| visit + 1);
+                        if goes_on && came {
+                            return;
+                        }
+                        if goes_on && let Some(rounds) = self.run.rounds.get_mut(&place.id) {
+                            rounds.back = Some(back);
+                        }
+                        self.visit_from(link.to, parent, edge);
+                    }
+                    // Whoever comes back from an earlier round has been overtaken.
+                    Some(_) => {}
+                    None => self.visit_from(link.to, parent, edge),
                 }
             }
             _ => self.visit_from(link.to, parent, edge),

@@ -184,6 +184,9 @@ pub struct Rounds {
     pub visit: u32,
     /// Whether it goes on.
     pub open: bool,
+    /// The visit of the loop that the round came back with. A round comes back once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<u32>,
     /// What is gone through.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<Value>,
