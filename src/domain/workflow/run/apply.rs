@@ -169,7 +169,6 @@ impl Change<'_> {
                 *time += by;
             }
         };
-        later(&mut self.run.deadline);
         for act in self.run.acts.values_mut().filter(|act| act.state.is_live()) {
             later(&mut act.due_at);
             later(&mut act.wake_at);
