@@ -209,7 +209,12 @@ fn failed(view: &View<'_>, id: &str, cause: Cause, why: RetryCause, fault: Fault
     let act = &view.run.acts[id];
     let node = view.graph.find(&act.node).unwrap_or_default();
     let mut result = route::failure(&view.at(act), id, act, node, why, fault, None);
-    if matches!(why, RetryCause::Timeout | RetryCause::Lost) {
+    let goes_on = match cause {
+        // One of several parts failed; others may be at work.
+        Cause::Children | Cause::Meeting => true,
+        _ => matches!(why, RetryCause::Timeout | RetryCause::Lost),
+    };
+    if goes_on {
         let reason = result.error.as_ref().map(|fault| fault.message.clone()).unwrap_or_default();
         result.effects = super::effect::call_off(view.graph, id, act, &reason);
     }
