@@ -54,7 +54,39 @@ impl Change<'_> {
         }
     }
 
+    /// Whether a record can have been made in this state.
+    fn fits(&self, tr: &Tr) -> bool {
+        let is = |id: &String, state: ActState| {
+            self.run.acts.get(id).filter(|act| act.state == state).map(|act| act.attempt)
+        };
+        match tr {
+            Tr::Settle { act, attempt, .. } => is(act, ActState::Dispatched) == Some(*attempt),
+            Tr::Verify { act, .. } | Tr::Part { act, .. } => {
+                is(act, ActState::Dispatched).is_some()
+            }
+            Tr::Again { act } => is(act, ActState::Backoff).is_some(),
+            Tr::Start { act, attempt, .. } => {
+                is(act, ActState::Ready).is_some_and(|before| before + 1 == *attempt)
+            }
+            Tr::Join { node, take, drop, .. } => {
+                let place = self.run.places.get(node);
+                let waits = |edge, act| {
+                    place
+                        .is_some_and(|p| p.get(edge).is_some_and(|q: &Vec<String>| q.contains(act)))
+                };
+                take.iter().chain(drop).all(|(edge, act)| waits(edge, act))
+            }
+            _ => true,
+        }
+    }
+
     fn transition(&mut self, tr: &Tr) {
+        let ended = self.run.status.is_terminal();
+        if !ended && !self.fits(tr) {
+            let what = tr.subject().unwrap_or_default();
+            let message = format!("record {} does not fit: {} {what}", self.run.rev, tr.word());
+            return self.finish(Status::Failed, Some(Fault::new("corrupt_record", message)));
+        }
         match tr {
             Tr::Operator { request, by, does } => self.operate(request, by, does),
             Tr::Fork { .. } => self.fork(),

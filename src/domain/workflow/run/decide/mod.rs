@@ -181,7 +181,10 @@ fn ending(view: &View<'_>, status: Status, fault: Option<Fault>) -> Next {
     if view.run.ending.is_some() || status != Status::Completed {
         return Next::End { status, fault, outputs: Map::new() };
     }
-    let reached = |node: &&str| view.run.reached.iter().any(|known| known == node);
+    // The node at which it ends has been reached by that.
+    let here = view.act.map(|act| act.node.as_str());
+    let reached =
+        |node: &&str| here == Some(*node) || view.run.reached.iter().any(|known| known == node);
     let missing: Vec<&str> = view.graph.required().filter(|node| !reached(node)).collect();
     if !missing.is_empty() {
         let message = format!("required nodes did not succeed: {}", missing.join(", "));
