@@ -1,14 +1,18 @@
 //! What a record does to the state of a run. Pure and total: whatever a record says, there is a
 //! state after it.
 
+mod finish;
+
 use std::collections::BTreeSet;
 
-use super::effect::{Effect, Note, Op, call_off, effect_key};
-use super::lineage;
-use super::record::{Begin, Dispatch, Next, Operation, Record, Settled, Tr};
-use super::state::{Act, ActState, Ending, Fault, Feedback, Millis, Run, Signal, Status, Work};
 use crate::domain::workflow::definition::{JoinMode, Kind};
 use crate::domain::workflow::graph::{Graph, NodeIx, REWORK};
+use crate::domain::workflow::run::effect::{Op, call_off, effect_key};
+use crate::domain::workflow::run::lineage;
+use crate::domain::workflow::run::record::{Begin, Dispatch, Next, Operation, Record, Settled, Tr};
+use crate::domain::workflow::run::state::{
+    Act, ActState, Fault, Feedback, Millis, Run, Signal, Status, Work,
+};
 
 /// How many visits a clean-up may take.
 pub const CLEAN_UP_VISITS_MAX: u32 = 20;
@@ -107,7 +111,7 @@ impl Change<'_> {
                 }
             }
             Tr::Settle { act, cause, result, .. } => {
-                if let super::record::Cause::Signal { index } = cause
+                if let crate::domain::workflow::run::record::Cause::Signal { index } = cause
                     && *index < self.run.signals.len()
                 {
                     self.run.signals.remove(*index);
@@ -403,7 +407,8 @@ impl Change<'_> {
     /// What an approval said about work that it now approves is settled.
     fn forget_feedback(&mut self, id: &str, node: &str, port: &str) {
         let approves = self.graph.place(node).is_some_and(|place| {
-            matches!(place.node.kind, Kind::Approval(_)) && port == super::SUCCESS
+            matches!(place.node.kind, Kind::Approval(_))
+                && port == crate::domain::workflow::definition::SUCCESS
         });
         if approves && let Some(act) = self.run.acts.get_mut(id) {
             act.feedback.retain(|said| said.from.rsplit_once('#').map(|f| f.0) != Some(node));
@@ -576,78 +581,5 @@ impl Change<'_> {
         if let Some(act) = self.run.acts.get(id) {
             self.run.outbox.extend(call_off(self.graph, id, act, reason));
         }
-    }
-
-    /// The run ends, or begins to clean up.
-    fn finish(&mut self, status: Status, fault: Option<Fault>) {
-        if self.run.status.is_terminal() {
-            return;
-        }
-        let live: Vec<String> = self.run.live().map(|(id, _)| id.to_owned()).collect();
-        for id in live {
-            self.call_off(&id, "the run has ended");
-            if let Some(act) = self.run.acts.get_mut(&id) {
-                act.state = ActState::Cancelled;
-                act.ended_at = Some(self.run.now);
-            }
-        }
-        let clean_up = match status {
-            Status::Failed => self.graph.definition.on_run_failure.as_deref(),
-            Status::Stopped => self.graph.definition.on_run_stop.as_deref(),
-            _ => None,
-        };
-        if self.run.ending.is_none()
-            && let Some(node) = clean_up.and_then(|node| self.graph.find(node))
-        {
-            self.run.status = Status::Running;
-            self.run.paused_at = None;
-            let fault = fault.unwrap_or_default();
-            let places = std::mem::take(&mut self.run.places);
-            let open = self.run.acts.iter().filter(|(_, act)| act.is_open());
-            let open = open.map(|(id, _)| id.clone()).collect();
-            self.run.ending = Some(Ending { status, fault, visits: 0, places, open });
-            self.visit(node, Vec::new(), Vec::new(), Vec::new());
-            return;
-        }
-        let (status, fault) = match &mut self.run.ending {
-            Some(ending) => {
-                // A retry finds everything as it was before the clean-up.
-                self.run.places = std::mem::take(&mut ending.places);
-                (ending.status, Some(ending.fault.clone()))
-            }
-            None => (status, fault),
-        };
-        if status == Status::Completed {
-            self.run.places.clear();
-        }
-        self.run.status = status;
-        self.run.fault = fault;
-        self.run.paused_at = None;
-        self.run.ended_at = Some(self.run.now);
-        self.announce();
-    }
-
-    fn announce(&mut self) {
-        let body = self.run.fault.as_ref().map(|fault| fault.message.clone()).unwrap_or_default();
-        let (kind, severity, word) = match self.run.status {
-            Status::Completed => ("run_completed", "info", "is completed"),
-            Status::Failed => ("run_failed", "critical", "has failed"),
-            _ => return,
-        };
-        self.tell(kind, severity, format!("{} {word}", self.name()), body);
-    }
-
-    fn name(&self) -> String {
-        format!("workflow '{}'", self.graph.definition.name)
-    }
-
-    fn tell(&mut self, kind: &str, severity: &str, title: String, body: String) {
-        let note =
-            Note { to: "human".into(), kind: kind.into(), severity: severity.into(), title, body };
-        self.push(format!("notify:{}:{kind}", self.run.rev), Op::Notify(Box::new(note)));
-    }
-
-    fn push(&mut self, key: String, op: Op) {
-        self.run.outbox.push(Effect { key, op });
     }
 }
