@@ -94,7 +94,9 @@ fn verdict(graph: &Graph, run: &Run, node: NodeIx, join: &Join) -> Option<JoinWh
         }
     };
     if missing.is_empty() {
-        return Some(JoinWhy::All);
+        // All there are, and yet too few for a quorum.
+        let few = join.mode == JoinMode::Quorum;
+        return Some(if few { JoinWhy::Unreachable } else { JoinWhy::All });
     }
     can_come(graph, run, node, &missing).is_empty().then_some(JoinWhy::Unreachable)
 }
