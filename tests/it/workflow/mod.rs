@@ -1,0 +1,3 @@
+//! Workflows.
+
+mod rules;
