@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests set up and look at everything themselves")]
 
 mod approval;
+mod artifact;
 mod cli;
 mod concurrency;
 mod crew;
@@ -11,6 +12,7 @@ mod doctor;
 mod git;
 mod install;
 mod launch;
+mod notify;
 mod proc;
 mod prompt;
 mod python;

@@ -66,9 +66,9 @@ type Execute = fn(&Job<'_>) -> Result<Answer, QueueError>;
 /// The executors. A name that ends with `*` stands for every kind that begins so.
 const EXECUTORS: &[(&str, Execute)] = &[
     ("command", command::command),
-    ("notify", notify::notify),
     ("http", http::http),
     ("plugin", plugin::plugin),
+    ("notify", notify::notify),
     ("merge", git::merge),
     ("checkpoint", git::checkpoint),
     ("verify", git::verify),

@@ -11,6 +11,9 @@ use crate::domain::workflow::graph::{Graph, NodeIx, REWORK};
 /// How many visits a clean-up may take.
 pub const CLEAN_UP_VISITS_MAX: u32 = 20;
 
+/// How many requests are remembered that were taken up.
+const TAKEN_UP_MAX: usize = 64;
+
 /// The state after `record`.
 #[must_use]
 pub fn apply(graph: &Graph, run: Run, record: &Record) -> Run {
@@ -113,6 +116,10 @@ impl Change<'_> {
 
     fn operate(&mut self, request: &str, by: &str, does: &Operation) {
         self.push(format!("request:{request}"), Op::DropRequest { id: request.to_owned() });
+        self.run.taken_up.push(request.to_owned());
+        if self.run.taken_up.len() > TAKEN_UP_MAX {
+            self.run.taken_up.remove(0);
+        }
         match does {
             Operation::Stop { reason, kill } => {
                 if *kill {

@@ -41,7 +41,7 @@ pub fn next(graph: &Graph, run: &Run, seen: &Observation, now: Millis) -> Option
     if !seen.requests.is_empty() {
         return Some(Candidate::Operator);
     }
-    if run.status.is_terminal() {
+    if run.status.is_terminal() || seen.held {
         return None;
     }
     let paused = run.status == Status::Paused;

@@ -42,6 +42,9 @@ pub struct Start {
     /// What tells which runs must not be there at the same time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency_key: Option<Value>,
+    /// The runs that must have ended before it begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
     /// The definition that it follows to its end.
     pub definition: Definition,
     /// Fields that this version does not know.

@@ -76,9 +76,6 @@ impl Fault {
 pub struct Run {
     /// How many records led here.
     pub rev: u64,
-    /// The hash of the last one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hash: Option<Digest>,
     /// Where it stands.
     pub status: Status,
     /// Why it failed, stopped or paused.
@@ -127,6 +124,10 @@ pub struct Run {
     /// Signals that nobody has waited for yet, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signals: Vec<Signal>,
+    /// The last requests of operators that were taken up: one that is found again, because power
+    /// took its removal back, is not taken up twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken_up: Vec<String>,
     /// Since when it is paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused_at: Option<Millis>,
