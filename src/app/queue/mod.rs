@@ -102,6 +102,8 @@ pub enum Cancellation {
 
 /// Cancels the item with this key or identifier. A worker that has it ends its program.
 pub fn cancel(app: &App, team: &TeamName, key: &str) -> Outcome<Cancellation> {
+    // Locking makes directories: first see whether there is an item at all.
+    named(&Records::of(app, team), team, key)?;
     let mut locked = app.store.lock(&Scope::Queue(team.clone()))?;
     let records = Records::of(app, team);
     let found = named(&records, team, key)?;
@@ -182,6 +184,8 @@ pub fn show(app: &App, team: &TeamName, key: &str) -> Outcome<Shown> {
 
 /// Lets an item that failed, was cancelled or waits be done again, now.
 pub fn retry(app: &App, team: &TeamName, key: &str) -> Outcome<Shown> {
+    // Locking makes directories: first see whether there is an item at all.
+    named(&Records::of(app, team), team, key)?;
     let mut locked = app.store.lock(&Scope::Queue(team.clone()))?;
     let records = Records::of(app, team);
     let found = named(&records, team, key)?;
@@ -193,6 +197,8 @@ pub fn retry(app: &App, team: &TeamName, key: &str) -> Outcome<Shown> {
 
 /// Removes an item that came to its end. Its key may be used again.
 pub fn drop_one(app: &App, team: &TeamName, key: &str) -> Outcome<Shown> {
+    // Locking makes directories: first see whether there is an item at all.
+    named(&Records::of(app, team), team, key)?;
     let mut locked = app.store.lock(&Scope::Queue(team.clone()))?;
     let found = named(&Records::of(app, team), team, key)?;
     rules::may_drop(&found.entry, app.now())?;
