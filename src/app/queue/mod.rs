@@ -176,10 +176,20 @@ pub fn list(app: &App, team: &TeamName, wanted: &Wanted) -> Outcome<Vec<Shown>> 
 
 /// The item with this key or identifier.
 pub fn show(app: &App, team: &TeamName, key: &str) -> Outcome<Shown> {
+    let missing = || QueueError::NotFound { id: key.to_owned(), team: team.to_string() };
+    Ok(find(app, team, key)?.ok_or_else(missing)?)
+}
+
+/// The same, or nothing if there is none.
+pub fn find(app: &App, team: &TeamName, key: &str) -> Outcome<Option<Shown>> {
     let found = app
         .store
-        .read(&Scope::Queue(team.clone()), || named(&Records::of(app, team), team, key))??;
-    Ok(Shown::of(app, found.entry))
+        .read(&Scope::Queue(team.clone()), || named(&Records::of(app, team), team, key))?;
+    match found {
+        Ok(found) => Ok(Some(Shown::of(app, found.entry))),
+        Err(failure) if matches!(failure.downcast(), Some(QueueError::NotFound { .. })) => Ok(None),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// Lets an item that failed, was cancelled or waits be done again, now.
