@@ -28,6 +28,7 @@ mod spawn;
 mod task;
 mod team;
 mod template;
+mod workflow;
 mod workspace;
 
 use std::process::ExitCode;
@@ -155,6 +156,12 @@ const ENTRIES: &[Entry] = &[
         "See what kinds of team can be launched",
         template::TemplateCommand,
         template::run
+    ),
+    group!(
+        "workflow",
+        "Draw up work as a graph and let it run",
+        workflow::WorkflowCommand,
+        workflow::run
     ),
     group!("identity", "Show and set who you are", identity::IdentityCommand, identity::run),
     group!("board", "See a whole team at a glance", board::BoardCommand, board::run),

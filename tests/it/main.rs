@@ -21,6 +21,7 @@ mod support;
 mod template;
 mod tidy;
 mod tmux;
+mod workflow;
 
 use std::time::{Duration, Instant};
 
