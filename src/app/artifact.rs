@@ -134,7 +134,7 @@ pub fn check_owner(app: &App, team: &TeamName, owner: &Owner) -> Outcome<()> {
             task::get(app, team, &TaskId::parse(owner.id.as_str())?)?;
         }
         OwnerKind::Run => {
-            let definition = Key::run_definition(team, &owner.id);
+            let definition = Key::run_start(team, &owner.id);
             if app.store.backend().read(&definition)?.is_none() {
                 return Err(UnknownRun { team: team.clone(), run: owner.id.clone() }.into());
             }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::App;
+use super::approval::{self, Damage, Forgery};
 use crate::core::{Outcome, limits};
 use crate::store::check::{Doctor, Finding, Report, Severity};
 use crate::store::{FsBackend, Holder, Patience};
@@ -18,10 +19,23 @@ pub struct Diagnosis {
     pub teams: usize,
     /// Whether nothing is wrong (any more).
     pub clean: bool,
+    /// What can be relied on in approvals.
+    pub approvals: Approvals,
     /// What is the matter (still), worst first.
     pub findings: Vec<Told>,
     /// What was repaired.
     pub fixed: Vec<String>,
+}
+
+/// What can be relied on in approvals.
+#[derive(Debug, Clone, Serialize)]
+pub struct Approvals {
+    /// How many journals were checked.
+    pub journals: usize,
+    /// The weakest proof that counts for a person: the setting `approval_proof`.
+    pub least_proof: String,
+    /// Who could have made a decision without being who they say, by the proof that it shows.
+    pub proofs: Vec<Forgery>,
 }
 
 /// A finding, as it is told.
@@ -58,6 +72,19 @@ impl From<Finding> for Told {
     }
 }
 
+impl From<Damage> for Told {
+    fn from(damage: Damage) -> Self {
+        Self {
+            severity: if damage.rewrite.is_some() { "warning" } else { "error" },
+            code: damage.code,
+            path: damage.path,
+            message: damage.message,
+            remedy: damage.remedy,
+            fixable: damage.rewrite.is_some(),
+        }
+    }
+}
+
 /// Checks the data directory. With `fix` it repairs what can be repaired and checks again.
 pub fn check(app: &App, fix: bool) -> Outcome<Diagnosis> {
     let backend = FsBackend::new(&app.data_dir, true);
@@ -76,18 +103,38 @@ pub fn check(app: &App, fix: bool) -> Outcome<Diagnosis> {
                 Err(error) => app.warn(crate::core::diagnose::chain(&error)),
             }
         }
+        for damage in approval::chains(app)?.1 {
+            let Some((team, id)) = &damage.rewrite else { continue };
+            match approval::rewrite(app, team, id) {
+                Ok(()) => fixed.push(format!("wrote {} anew from its journal", damage.path)),
+                Err(failure) => app.warn(failure.message()),
+            }
+        }
         report = doctor.check();
     }
-    Ok(diagnosis(app, report, fixed))
+    diagnosis(app, report, fixed)
 }
 
-fn diagnosis(app: &App, report: Report, fixed: Vec<String>) -> Diagnosis {
-    Diagnosis {
+fn diagnosis(app: &App, report: Report, fixed: Vec<String>) -> Outcome<Diagnosis> {
+    let (journals, damages) = approval::chains(app)?;
+    let clean = report.is_clean() && damages.is_empty();
+    let mut findings: Vec<Told> = damages.into_iter().map(Told::from).collect();
+    findings.extend(report.findings.into_iter().map(Told::from));
+    // The parts are sorted each by itself.
+    findings.sort_by_key(|told| match told.severity {
+        "error" => 0,
+        "warning" => 1,
+        _ => 2,
+    });
+    let least_proof = app.setting("approval_proof");
+    let approvals = Approvals { journals, least_proof, proofs: approval::forgeries(app)? };
+    Ok(Diagnosis {
         data_dir: app.data_dir.display().to_string(),
         files: report.files,
         teams: report.teams,
-        clean: report.is_clean(),
-        findings: report.findings.into_iter().map(Told::from).collect(),
+        clean,
+        approvals,
+        findings,
         fixed,
-    }
+    })
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{App, log, team};
 use crate::core::name::NameError;
-use crate::core::{AgentName, Outcome, TeamName};
+use crate::core::{AgentName, Digest, Outcome, TeamName};
 use crate::domain::message::{Message, MessageType};
 use crate::domain::team::{Recipient, resolve};
 use crate::store::{
@@ -99,7 +99,43 @@ pub fn deliver(
         ..draft.message
     };
     app.store.backend().create(&put(app, team, inbox, &message)?)?;
+    super::workflow::happened(app, team);
     Ok(message)
+}
+
+/// Puts a message into the inbox of `to`, once: its name comes from `digest` and the instant
+/// `millis` (since the epoch), so that a second time changes nothing, also if it was read
+/// meanwhile.
+pub(super) fn deliver_once(
+    app: &App,
+    team: &TeamName,
+    to: &str,
+    message: Message,
+    millis: u64,
+    digest: &Digest,
+) -> Outcome<()> {
+    let recipient = AgentName::parse_as("recipient name", to)?;
+    let found = team::find(app, team)?;
+    let user = app.identity.user_name();
+    let inbox = match resolve(found.as_ref().map(|doc| &doc.value), &recipient, user.as_ref()) {
+        Recipient::Member(inbox) | Recipient::Unknown(inbox) => inbox,
+        Recipient::Ambiguous(inboxes) => return Err(team::ambiguous(&recipient, inboxes).into()),
+    };
+    let name = format!("msg-{millis:013}-{}", digest.start(8));
+    let dir = Dir::inbox(team, &inbox);
+    let log = log_key(team, &name);
+    let backend = app.store.backend();
+    // Whoever reads a message files it before it goes.
+    let waits = backend.queue(&dir)?.iter().any(|entry| entry.name == name);
+    if waits || backend.read(&log)?.is_some() {
+        return Ok(());
+    }
+    let key = dir.entry(&format!("{name}.json"));
+    let put = Put { log: Some(log), ..Put::new(key, encode(&message), Expect::Absent) };
+    match backend.create(&put) {
+        Err(StoreError::Conflict { .. }) | Ok(()) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Sends a message to everybody but the sender, in one commit. Returns the inboxes.
@@ -122,6 +158,8 @@ pub fn broadcast(app: &App, team: &TeamName, draft: Draft) -> Outcome<Vec<AgentN
     }
     let mut locked: Locked<'_> = app.store.lock(&Scope::Mail(team.clone()))?;
     locked.commit(&Commit { puts, ..Commit::default() })?;
+    drop(locked);
+    super::workflow::happened(app, team);
     Ok(inboxes)
 }
 

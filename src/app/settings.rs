@@ -58,6 +58,9 @@ pub fn all(app: &App) -> Vec<(&'static str, Effective)> {
 pub fn set(app: &App, key: &str, value: &str) -> Outcome<()> {
     let setting = settings::find(key)?;
     setting.parse(value)?;
+    if key == "approval_proof" {
+        super::approval::only_people(app, "change how people show who they are")?;
+    }
     let mut locked = app.home_store.lock(&Scope::Settings)?;
     let found = app.home_store.load::<Map<String, Value>>(&Key::settings())?;
     let revision = found.as_ref().map(|doc| doc.revision);

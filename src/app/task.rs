@@ -15,7 +15,7 @@ use crate::store::{
 };
 
 pub use answer::{Answer, NewArtifact, answer, fail, result_text};
-pub use keyed::{close, create_keyed};
+pub use keyed::{close, create_keyed, take_up};
 
 /// Which tasks are wanted; `None` is all.
 #[derive(Debug, Clone, Default)]

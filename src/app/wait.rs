@@ -184,7 +184,9 @@ pub fn for_tasks(
             tell(&progress(now))?;
             told = Some(now);
         }
-        let status = if now.completed == now.total {
+        // Nobody will ever answer a task that its run has closed.
+        let is_open = |task: &Task| task.status != Status::Completed && task.closed().is_none();
+        let status = if !tasks.iter().any(is_open) {
             messages += tell_messages(app, wait, tell)?;
             WaitStatus::Completed
         } else if wait.stop.is_requested() {

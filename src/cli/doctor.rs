@@ -41,6 +41,19 @@ fn text(diagnosis: &Diagnosis) -> String {
             lines.push(format!("           {by}{}", finding.remedy));
         }
     }
+    let approvals = &diagnosis.approvals;
+    if approvals.journals > 0 {
+        lines.push(format!(
+            "Approvals: {} checked; the weakest proof that counts is '{}'.",
+            count(approvals.journals, "journal"),
+            approvals.least_proof
+        ));
+        lines.push("  Who could have made a decision without being who they say:".into());
+        for proof in &approvals.proofs {
+            let (name, used) = (proof.proof.as_str(), count(proof.used, "decision"));
+            lines.push(format!("  {name} ({used}): {}", proof.worth));
+        }
+    }
     lines.push(if diagnosis.clean { "All is well." } else { "There is something to do." }.into());
     lines.join("\n")
 }

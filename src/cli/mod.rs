@@ -22,12 +22,16 @@ mod notify;
 mod notify_rules;
 mod plan;
 mod queue;
+mod schedule;
 mod scripted_agent;
 mod setup;
+mod setup_group;
 mod spawn;
 mod task;
 mod team;
 mod template;
+mod tick;
+mod timer;
 mod workflow;
 mod workspace;
 
@@ -52,6 +56,11 @@ impl Cx {
     /// An instant for people, in their time zone.
     pub(crate) fn time(&self, stamp: &Stamp) -> String {
         stamp.display_in(&self.app.setting("timezone"))
+    }
+
+    /// An instant for people, in a time zone of its own.
+    pub(crate) fn time_in(&self, stamp: &Stamp, zone: &str) -> String {
+        if zone.eq_ignore_ascii_case("utc") { self.time(stamp) } else { stamp.display_in(zone) }
     }
 
     /// A request to end that Ctrl-C and SIGTERM make.
@@ -138,6 +147,12 @@ const ENTRIES: &[Entry] = &[
         artifact::run
     ),
     group!("notify", "See what you must know", notify::NotifyCommand, notify::run),
+    group!(
+        "workflow",
+        "Draw graphs of work and let them run, one durable step at a time",
+        workflow::WorkflowCommand,
+        workflow::run
+    ),
     group!("plan", "Hand in plans and decide about them", plan::PlanCommand, plan::run),
     group!(
         "approval",
@@ -157,12 +172,6 @@ const ENTRIES: &[Entry] = &[
         template::TemplateCommand,
         template::run
     ),
-    group!(
-        "workflow",
-        "Draw up work as a graph and let it run",
-        workflow::WorkflowCommand,
-        workflow::run
-    ),
     group!("identity", "Show and set who you are", identity::IdentityCommand, identity::run),
     group!("board", "See a whole team at a glance", board::BoardCommand, board::run),
     group!(
@@ -172,6 +181,14 @@ const ENTRIES: &[Entry] = &[
         workspace::run
     ),
     group!("queue", "Do work that is slow or remote", queue::QueueCommand, queue::run),
+    group!("schedule", "Start things at their times", schedule::ScheduleCommand, schedule::run),
+    single!("tick", "Do all that is due, once", tick::TickArgs, tick::run),
+    group!(
+        "setup",
+        "Make clawteam at home on this machine",
+        setup_group::SetupCommand,
+        setup_group::run
+    ),
     single!(
         "scripted-agent",
         "Be an agent without a model, for trying out templates",

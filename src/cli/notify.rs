@@ -113,10 +113,10 @@ pub(super) struct SendArgs {
     #[arg(long, value_name = "WHO", default_value = "human")]
     to: String,
     /// What happened, in a line
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     title: String,
     /// The same at length
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", allow_hyphen_values = true)]
     body: String,
     #[command(flatten)]
     kind: KindArgs,

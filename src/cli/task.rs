@@ -152,7 +152,7 @@ pub(super) struct UpdateArgs {
 #[derive(Debug, Args)]
 struct AnswerArgs {
     /// What came of it
-    #[arg(long, value_name = "TEXT", conflicts_with = "result_file")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "result_file", allow_hyphen_values = true)]
     result: Option<String>,
     /// A file that says what came of it; `-` for standard input
     #[arg(long, value_name = "FILE")]
@@ -170,7 +170,7 @@ pub(super) struct FailArgs {
     /// The task
     id: String,
     /// What went wrong
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     error: String,
     #[command(flatten)]
     answer: AnswerArgs,
@@ -525,6 +525,11 @@ fn tell_result(cx: &Cx, result: &WaitResult) -> Outcome<()> {
     }
     let (done, total, elapsed) = (result.completed, result.total, result.elapsed);
     let mut text = match result.status {
+        WaitStatus::Completed if done < total => format!(
+            "\nNothing is left to do: {done} of {total} tasks completed, the others closed. \
+             ({elapsed:.1}s, {} messages)",
+            result.messages_received
+        ),
         WaitStatus::Completed => format!(
             "\nAll {total} tasks completed! ({elapsed:.1}s, {} messages)",
             result.messages_received

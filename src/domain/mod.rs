@@ -21,10 +21,12 @@ pub mod notify_rules;
 pub mod profile;
 pub mod prompt;
 pub mod queue;
+pub mod schedule;
 pub mod settings;
 pub mod task;
 pub mod team;
 pub mod template;
+pub mod timer;
 pub mod workflow;
 pub mod workspace;
 

@@ -305,12 +305,9 @@ mod tests {
             assert!(settings.set(setting, value).is_err(), "{key}={value} was taken");
         }
         assert!(settings.document.is_empty());
-        assert!(
-            find("nope")
-                .expect_err("no setting")
-                .to_string()
-                .starts_with("Invalid key 'nope'. Valid: data_dir, default_backend, default_model")
-        );
+        assert!(find("nope").expect_err("no setting").to_string().starts_with(
+            "Invalid key 'nope'. Valid: approval_proof, data_dir, default_backend, default_model"
+        ));
     }
 
     #[test]

@@ -67,6 +67,11 @@ impl Output {
         Self { width, ..self }
     }
 
+    /// Whether the result is to be JSON.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// How many columns there are.
     pub fn width(&self) -> usize {
         self.width

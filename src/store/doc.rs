@@ -218,6 +218,12 @@ impl Store {
         Ok(Locked { store: self, guard })
     }
 
+    /// The same, but waits only so long.
+    pub fn lock_within(&self, scope: &Scope, limit: Duration) -> Result<Locked<'_>, StoreError> {
+        let guard = self.guard(scope, Mode::Exclusive, limit)?;
+        Ok(Locked { store: self, guard })
+    }
+
     /// Reads several documents of `scope` that must agree. If the lock stays busy, reads without
     /// it rather than not at all, and says so.
     pub fn read<R>(&self, scope: &Scope, read: impl FnOnce() -> R) -> Result<R, StoreError> {

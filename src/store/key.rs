@@ -128,6 +128,11 @@ impl Dir {
         Self(format!("runs/{team}/{run}/results"))
     }
 
+    /// What wakes the runs of a team.
+    pub fn wakes(team: &TeamName) -> Self {
+        Self(format!("wakes/{team}"))
+    }
+
     /// Markers of runs that shall look at the world again. Derived: `tick` makes them anew.
     pub fn pokes(team: &TeamName) -> Self {
         Self(format!("wakes/{team}/pokes"))
@@ -136,6 +141,11 @@ impl Dir {
     /// When runs want to be looked at, as `<13 digits of milliseconds>-<run>`. Derived.
     pub fn timers(team: &TeamName) -> Self {
         Self(format!("wakes/{team}/timers"))
+    }
+
+    /// Markers of runs that wait for events of their team. Derived.
+    pub fn events_awaited(team: &TeamName) -> Self {
+        Self(format!("wakes/{team}/events"))
     }
 
     /// The approvals of a team.
@@ -307,9 +317,9 @@ impl Key {
         Dir::run_keys(team, workflow).entry(&format!("{digest}.json"))
     }
 
-    /// The definition that a run follows to its end.
-    pub fn run_definition(team: &TeamName, run: &Name) -> Self {
-        Dir::run(team, run).entry("definition.json")
+    /// What a run was started with. A run exists if and only if this document does.
+    pub fn run_start(team: &TeamName, run: &Name) -> Self {
+        Dir::run(team, run).entry("start.json")
     }
 
     /// What the journal of a run comes to.
@@ -340,16 +350,6 @@ impl Key {
     /// What a team says about approvals in general.
     pub fn approval_policy(team: &TeamName) -> Self {
         Dir::approvals(team).entry("policy.json")
-    }
-
-    /// A token that was given to a person.
-    pub fn token(id: &Name) -> Self {
-        Dir::tokens().entry(&format!("{id}.json"))
-    }
-
-    /// A key whose signatures count.
-    pub fn trusted_key(id: &Name) -> Self {
-        Dir::trusted_keys().entry(&format!("{id}.json"))
     }
 
     /// Bytes by their digest.
@@ -589,35 +589,4 @@ impl fmt::Display for Scope {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_journal_tells_its_scope() {
-        let team = || TeamName::parse("a-b.c").expect("a name");
-        let name = || Name::parse("0123-abcd").expect("a name");
-        let scopes = [
-            Scope::Settings,
-            Scope::Credentials,
-            Scope::Team(team()),
-            Scope::Tasks(team()),
-            Scope::Mail(team()),
-            Scope::SpawnRegistry(team()),
-            Scope::AgentHealth(team()),
-            Scope::Workspaces(team()),
-            Scope::Repository(name()),
-            Scope::Workflow(team(), name()),
-            Scope::Run(team(), name()),
-            Scope::Approvals(team()),
-            Scope::Breakers,
-            Scope::Queue(team()),
-            Scope::Schedules(team()),
-            Scope::Notifications(team()),
-            Scope::Artifacts(team()),
-        ];
-        for scope in scopes {
-            assert_eq!(Scope::of_journal(scope.journal_file().name()), Some(scope));
-        }
-        assert_eq!(Scope::of_journal("else-x.json"), None);
-    }
-}
+mod tests;

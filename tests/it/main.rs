@@ -2,6 +2,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests set up and look at everything themselves")]
 
+mod approval;
+mod artifact;
 mod cli;
 mod concurrency;
 mod crew;
@@ -10,10 +12,13 @@ mod doctor;
 mod git;
 mod install;
 mod launch;
+mod notify;
 mod proc;
 mod prompt;
 mod python;
+mod queue;
 mod readme;
+mod schedule;
 mod scripted_agent;
 mod spawn;
 mod store;

@@ -1,6 +1,7 @@
 //! Windows of a real tmux server on a socket of its own.
 
 mod deliver;
+mod message;
 mod view;
 
 use std::fs;

@@ -5,7 +5,7 @@ use super::policy::load_policy;
 use crate::app::{App, team};
 use crate::core::{Diagnose, Exit, Outcome, TeamName, UserName};
 use crate::domain::approval::signature::Secret;
-use crate::domain::approval::{Actor, ActorKind, Proof, Standing};
+use crate::domain::approval::{Actor, ActorKind, ApprovalError, Proof, Standing};
 use crate::env;
 
 /// What the caller shows besides its environment.
@@ -39,7 +39,7 @@ impl Diagnose for AgentSigns {
 }
 
 /// Who a person without a name is.
-const NOBODY: &str = "local";
+pub(super) const NOBODY: &str = "local";
 
 /// Who calls: the agent that the environment names, otherwise a person, by the best proof that is
 /// there.
@@ -62,6 +62,15 @@ pub fn actor(app: &App, presented: &Presented) -> Outcome<Actor> {
     let user = user.map_or_else(|| UserName::parse(NOBODY), Ok)?;
     let proof = if presented.terminal { Proof::Terminal } else { Proof::Shell };
     Ok(Actor::human(&user, proof))
+}
+
+/// Refuses agents. `what`: the thing that they want to do, for the message.
+pub fn only_people(app: &App, what: &'static str) -> Outcome<Actor> {
+    let actor = actor(app, &Presented::default())?;
+    if actor.kind == ActorKind::Human {
+        return Ok(actor);
+    }
+    Err(ApprovalError::PeopleOnly { actor: actor.id, what }.into())
 }
 
 /// What an actor may do in a team.

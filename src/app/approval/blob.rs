@@ -2,23 +2,9 @@
 
 use serde_json::Value;
 
-use crate::app::App;
-use crate::core::{Digest, Name, Outcome, limits};
+use crate::app::{App, artifact};
+use crate::core::{Name, Outcome, limits};
 use crate::domain::approval::{Attachment, AttachmentKind, NewApproval};
-use crate::store::{Expect, Key, Put, StoreError};
-
-/// Keeps bytes by their digest. The same bytes again are there already.
-fn keep(app: &App, bytes: &[u8]) -> Outcome<Digest> {
-    let digest = Digest::of(bytes);
-    let key = Key::blob(&digest.to_name());
-    if app.store.backend().read(&key)?.is_some_and(|blob| blob.bytes == bytes) {
-        return Ok(digest);
-    }
-    match app.store.backend().create(&Put::new(key, bytes.to_vec(), Expect::Absent)) {
-        Ok(()) | Err(StoreError::Conflict { .. }) => Ok(digest),
-        Err(error) => Err(error.into()),
-    }
-}
 
 /// Adds something to look at to a request.
 pub fn attach(app: &App, new: &mut NewApproval, name: Name, bytes: &[u8]) -> Outcome<()> {
@@ -29,7 +15,7 @@ pub fn attach(app: &App, new: &mut NewApproval, name: Name, bytes: &[u8]) -> Out
         _ if text => AttachmentKind::Text,
         _ => AttachmentKind::File,
     };
-    let blob = keep(app, bytes)?;
+    let blob = artifact::put_blob(app, bytes.to_vec())?;
     new.attachments.push(Attachment { name, blob, bytes: bytes.len() as u64, kind });
     Ok(())
 }
@@ -40,13 +26,7 @@ pub fn payload(app: &App, new: &mut NewApproval, payload: Value) -> Outcome<()> 
     if bytes.len() <= limits::PAYLOAD_BYTES_MAX {
         new.payload = Some(payload);
     } else {
-        new.payload_blob = Some(keep(app, &bytes)?);
+        new.payload_blob = Some(artifact::put_blob(app, bytes)?);
     }
     Ok(())
-}
-
-/// The bytes of a digest, if they are there and have it.
-pub fn fetch(app: &App, digest: &Digest) -> Outcome<Option<Vec<u8>>> {
-    let found = app.store.backend().read(&Key::blob(&digest.to_name()))?;
-    Ok(found.map(|blob| blob.bytes).filter(|bytes| Digest::of(bytes) == *digest))
 }

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use super::{desk, ids, keys};
+use super::{change, desk, ids, keys};
 use crate::app::{App, team};
-use crate::core::{Outcome, TeamName};
+use crate::core::{Name, Outcome, TeamName};
 use crate::domain::approval::{Approval, Proof};
-use crate::store::Key;
+use crate::store::{Dir, Key};
 
 /// What a proof is worth.
 #[derive(Debug, Clone, Serialize)]
@@ -72,6 +72,15 @@ pub struct Damage {
     pub message: String,
     /// What can be done.
     pub remedy: String,
+    /// The approval, if writing its document anew repairs this.
+    #[serde(skip)]
+    pub rewrite: Option<(TeamName, Name)>,
+}
+
+/// Writes the document of an approval as its journal has it.
+pub fn rewrite(app: &App, team: &TeamName, id: &Name) -> Outcome<()> {
+    change(app, team, id, |_, _| Ok(Vec::new()))?;
+    Ok(())
 }
 
 /// What is wrong with the journals of all approvals of the data directory, with how many were
@@ -83,23 +92,39 @@ pub fn chains(app: &App) -> Outcome<(usize, Vec<Damage>)> {
             seen += 1;
             found.extend(damage(app, &team, &id));
         }
+        for name in app.store.backend().list(&Dir::approvals(&team))? {
+            let Some(stem) = name.strip_suffix(".json").filter(|stem| *stem != "policy") else {
+                continue;
+            };
+            let Ok(id) = Name::parse(stem) else { continue };
+            let journal = Key::approval_journal(&team, &id);
+            if app.store.backend().read(&journal)?.is_none() {
+                found.push(Damage {
+                    code: "bad_journal",
+                    path: app.store.path_of(&journal).display().to_string(),
+                    message: "is gone, but the document beside it is there".to_owned(),
+                    remedy: "restore it from a backup, or ask again; nothing passes by it".into(),
+                    rewrite: None,
+                });
+            }
+        }
     }
     Ok((seen, found))
 }
 
-fn damage(app: &App, team: &TeamName, id: &crate::core::Name) -> Option<Damage> {
+fn damage(app: &App, team: &TeamName, id: &Name) -> Option<Damage> {
     let journal = Key::approval_journal(team, id);
     let document = Key::approval(team, id);
     let told = |code: &'static str, key: &Key, message: String, remedy: &str| {
         let path = app.store.path_of(key).display().to_string();
-        Some(Damage { code, path, message, remedy: remedy.to_owned() })
+        let stale = matches!(code, "stale_document" | "edited_document");
+        let rewrite = stale.then(|| (team.clone(), id.clone()));
+        Some(Damage { code, path, message, remedy: remedy.to_owned(), rewrite })
     };
     let truth = match desk::read(app, team, id) {
         Ok(Some(truth)) => truth.approval,
-        Ok(None) => {
-            let message = "holds no request that was written to its end".to_owned();
-            return told("empty_journal", &journal, message, "nothing to do; nobody was told");
-        }
+        // A request that was not written to its end: whoever asked heard of no success.
+        Ok(None) => return None,
         Err(failure) => {
             let remedy = "restore the file from a backup, or ask again; nothing passes by it";
             return told("bad_journal", &journal, failure.message(), remedy);
@@ -117,7 +142,7 @@ fn damage(app: &App, team: &TeamName, id: &crate::core::Name) -> Option<Damage> 
     let shown: Option<Approval> = shown.and_then(|blob| serde_json::from_slice(&blob.bytes).ok());
     let Some(shown) = shown else {
         let message = "the document of this journal is missing or cannot be understood".to_owned();
-        return told("stale_document", &document, message, "the next change writes it anew");
+        return told("stale_document", &document, message, "writes it anew from its journal");
     };
     if shown.rev > truth.rev {
         let message =
@@ -127,10 +152,10 @@ fn damage(app: &App, team: &TeamName, id: &crate::core::Name) -> Option<Damage> 
     }
     if shown.rev < truth.rev {
         let message = "a process ended before it wrote this document".to_owned();
-        return told("stale_document", &document, message, "the next change writes it anew");
+        return told("stale_document", &document, message, "writes it anew from its journal");
     }
     let same = Approval { extra: truth.extra.clone(), ..shown };
     (same != truth).then_some(())?;
     let message = "does not say what its journal says; the journal counts".to_owned();
-    told("edited_document", &document, message, "the next change writes it anew")
+    told("edited_document", &document, message, "writes it anew from its journal")
 }

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 
 use super::tell::{self, Told};
-use crate::app::{App, workflow};
+use crate::app::App;
 use crate::core::{Diagnose, Digest, Name, Outcome, Stamp, TeamName};
 use crate::domain::approval::{self, Approval, Change, Record, SCHEMA, replay};
 use crate::domain::chain::{self, BrokenChain};
-use crate::store::{Commit, Expect, Key, Locked, Put, StoreError, encode};
+use crate::store::{Commit, Dir, Expect, Key, Locked, Put, StoreError, encode};
 
 /// A journal that cannot be what clawteam wrote. Nothing that rests on it passes.
 #[derive(Debug, thiserror::Error)]
@@ -211,12 +211,14 @@ impl<'a> Desk<'a> {
         let news: Vec<Record> =
             self.truth.records.iter().filter(|record| record.rev > known).cloned().collect();
         let approval = &self.truth.approval;
-        if news.is_empty() {
+        // A document that somebody edited says again what its journal says.
+        if news.is_empty() && self.shown.approval.as_ref() == Some(approval) {
             return Ok(Told { approval: approval.clone(), news });
         }
-        // Before the document: if this process ends in between, the next one does both again.
-        if let Some(run) = &approval.run {
-            workflow::wake(self.app, &approval.team, run);
+        // Before the document: if this process ends in between, the next one does both again. The
+        // run itself is moved when the lock is gone.
+        if let Some(run) = tell::waits(approval, &news) {
+            self.app.store.backend().mark(&Dir::pokes(&approval.team).entry(run.as_str()))?;
         }
         let key = Key::approval(&approval.team, &approval.id);
         let mut puts = vec![Put::new(key, encode(approval), self.shown.expect)];

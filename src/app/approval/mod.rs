@@ -18,10 +18,11 @@ mod wait;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 
-pub use actor::{Presented, actor, standing};
-pub use blob::{attach, fetch, payload};
-pub use check::{Damage, Forgery, chains, forgeries};
+pub use actor::{Presented, actor, only_people, standing};
+pub use blob::{attach, payload};
+pub use check::{Damage, Forgery, chains, forgeries, rewrite};
 pub use keys::{
     KeyDocument, TokenDocument, keys, new_token, revoke_key, revoke_token, tokens, trust_key,
 };
@@ -34,8 +35,8 @@ use super::App;
 use super::task;
 use crate::core::{Digest, Name, Outcome, Stamp, TaskId, TeamName};
 use crate::domain::approval::{
-    self, Actor, Answer, Approval, ApprovalError, Approver, Bound, Change, Conflict, NewApproval,
-    Present, Record, Status,
+    self, Actor, ActorKind, Answer, Approval, ApprovalError, Approver, Bound, Change, Conflict,
+    NewApproval, Present, Record, Status,
 };
 use crate::domain::task::{REOPENED, TaskError};
 use crate::store::{Dir, Key, Scope};
@@ -193,6 +194,7 @@ pub fn create(app: &App, team: &TeamName, mut new: NewApproval) -> Outcome<Appro
                 if desk.approval().key != new.key {
                     return Err(ApprovalError::OtherRequest { id: id.to_string() }.into());
                 }
+                desk.pass_time()?;
                 let told = desk.finish(&mut locked)?;
                 drop(locked);
                 return Ok(tell::after(app, told));
@@ -301,6 +303,12 @@ pub fn decide(
 ) -> Outcome<Approval> {
     let actor = actor(app, presented)?;
     let standing = standing(app, team, &actor)?;
+    // Teams have members of the same names.
+    let home = app.identity.team_name.as_deref();
+    if actor.kind == ActorKind::Agent && home.is_some_and(|home| home != team.as_str()) {
+        let what = "decide, as a member of another team, about";
+        return Err(ApprovalError::NotYours { actor: actor.id, what, id: id.to_string() }.into());
+    }
     change(app, team, id, |approval, now| {
         check_revision(approval, if_rev)?;
         let sig = presented
@@ -388,15 +396,28 @@ pub fn consume(
     }
 }
 
+/// What the document of an approval says of its time. The documents are enough to see which
+/// approvals must be looked at: one that is behind its journal is looked at once too often, or is
+/// made up for by the next who touches it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Glance {
+    status: Status,
+    expires_at: Option<Stamp>,
+}
+
 /// Writes down what time has done to the approvals of a team. Returns how many it changed.
 pub fn expire_due(app: &App, team: &TeamName) -> Outcome<usize> {
+    let is_document = |name: &str| name.strip_suffix(".json").is_some_and(|id| id != "policy");
     let mut changed = 0;
-    for id in ids(app, team)? {
-        let Ok(Some(truth)) = desk::read(app, team, &id) else { continue };
-        let now = truth.after(app.now());
-        if approval::due(&truth.approval, now).is_none() {
+    for (name, glance) in app.store.list::<Glance>(&Dir::approvals(team), is_document)? {
+        let at = glance.value.expires_at.as_ref().and_then(Stamp::instant);
+        if glance.value.status != Status::Pending || at.is_none_or(|at| at > app.now()) {
             continue;
         }
+        let Ok(id) = Name::parse(name.trim_end_matches(".json")) else { continue };
+        // A damaged journal must not keep the others from being looked at.
+        let Ok(Some(truth)) = desk::read(app, team, &id) else { continue };
         let before = truth.approval.rev;
         if change(app, team, &id, |_, _| Ok(Vec::new()))?.rev > before {
             changed += 1;

@@ -31,8 +31,8 @@ pub fn set_policy(
     edit: impl FnOnce(&mut Policy) -> Outcome<()>,
 ) -> Outcome<Policy> {
     if by.kind != ActorKind::Human {
-        let (actor, id) = (by.id.clone(), "policy".to_owned());
-        return Err(ApprovalError::NotYours { actor, what: "change the", id }.into());
+        let (actor, what) = (by.id.clone(), "change the policy of a team");
+        return Err(ApprovalError::PeopleOnly { actor, what }.into());
     }
     if app.store.backend().read(&Key::team(team))?.is_none() {
         return Err(ApprovalError::UnknownTeam { team: team.to_string() }.into());

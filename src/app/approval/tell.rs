@@ -1,10 +1,16 @@
 //! Who hears of an approval.
 
+use std::collections::BTreeSet;
+
+use super::actor::NOBODY;
 use super::plan;
-use crate::app::{App, inbox, team};
-use crate::core::{AgentName, Name, Outcome, TeamName};
-use crate::domain::approval::{Approval, Approver, Change, PLAN, Record, Status, Verdict};
+use crate::app::{App, inbox, notify, team, workflow};
+use crate::core::{AgentName, Name, Outcome, TeamName, UserName};
+use crate::domain::approval::{
+    Actor, Approval, Approver, Change, PLAN, Record, Risk, Status, Verdict,
+};
 use crate::domain::message::{Message, MessageType};
+use crate::domain::notification::{Kind, NewNotification, Principal, Refs, Severity};
 use crate::domain::team::{Recipient, resolve};
 use crate::store::Put;
 
@@ -25,9 +31,25 @@ pub(super) enum News {
     Decided,
 }
 
+/// The run that waits for these changes, if there is one and it did not make them itself.
+pub(super) fn waits<'a>(approval: &'a Approval, news: &[Record]) -> Option<&'a Name> {
+    let run = approval.run.as_ref()?;
+    let own = Actor::run(run.as_str()).id;
+    let ends = |record: &Record| match &record.change {
+        Change::Answered { status, .. } => *status != Status::Pending,
+        Change::Expired {} => true,
+        Change::Cancelled { by, .. } | Change::Invalidated { by, .. } => *by != own,
+        Change::Requested { .. } | Change::Escalated { .. } | Change::Consumed { .. } => false,
+    };
+    news.iter().any(ends).then_some(run)
+}
+
 /// What is done when the lock is gone. Returns the approval.
 pub(super) fn after(app: &App, told: Told) -> Approval {
     let Told { approval, news } = told;
+    if let Some(run) = waits(&approval, &news) {
+        workflow::wake(app, &approval.team, run);
+    }
     let pending = approval.status == Status::Pending;
     let asked = news
         .iter()
@@ -175,7 +197,71 @@ pub(super) fn verdict(status: Status) -> Option<Verdict> {
     }
 }
 
+/// Whom of the people an approver means.
+fn principal(approver: &Approver) -> Option<Principal> {
+    match approver {
+        Approver::Anybody | Approver::Human => Some(Principal::Human),
+        Approver::Person(user) => Some(Principal::User(user.clone())),
+        Approver::Agent(_) | Approver::Lead => None,
+    }
+}
+
+/// The person who asked, if it is one.
+fn asking(approval: &Approval) -> Option<Principal> {
+    let user = approval.requester.id.strip_prefix("human:")?;
+    Some(match UserName::parse(user) {
+        Ok(user) if user.as_str() != NOBODY => Principal::User(user),
+        _ => Principal::Human,
+    })
+}
+
 /// Tells people. Called without any lock, perhaps more than once for the same news.
 fn announce(app: &App, approval: &Approval, news: News) {
-    let _: (&App, &Name, News) = (app, &approval.id, news);
+    // A plan is the leader's to decide about, who has it in the inbox.
+    if approval.action_type == PLAN {
+        return;
+    }
+    let (kind, to) = match news {
+        News::Wanted => {
+            let people: BTreeSet<Principal> =
+                approval.approvers.iter().filter_map(principal).collect();
+            (Kind::ApprovalRequired, people)
+        }
+        News::Decided => (Kind::ApprovalDecided, asking(approval).into_iter().collect()),
+    };
+    for to in to {
+        let posted = notify::post(app, &approval.team, &notification(approval, kind, to));
+        if let Err(failure) = posted {
+            app.warn(format!("nobody was notified: {}", failure.message()));
+        }
+    }
+}
+
+fn notification(approval: &Approval, kind: Kind, to: Principal) -> NewNotification {
+    let Approval { team, id, title, .. } = approval;
+    let (title, body, severity) = if kind == Kind::ApprovalRequired {
+        let body = format!(
+            "{}\nclawteam approval show {team} {id}\nclawteam approval approve {team} {id}",
+            approval.reason
+        );
+        let critical = approval.risk == Risk::Critical;
+        let severity = if critical { Severity::Critical } else { Severity::Warning };
+        (format!("Approval wanted: {title}"), body, severity)
+    } else {
+        let comment = approval.resolution.as_ref().map(|r| r.comment.clone());
+        let title = format!("Approval {}: {title}", approval.status.as_str());
+        (title, comment.unwrap_or_default(), Severity::Info)
+    };
+    NewNotification {
+        key: Some(format!("approval:{id}:{}:{}", approval.rev, kind.as_str())),
+        to,
+        body,
+        refs: Refs {
+            approval: Some(id.to_string()),
+            run: approval.run.as_ref().map(ToString::to_string),
+            task: approval.task_ids.first().cloned(),
+            ..Refs::default()
+        },
+        ..NewNotification::new(kind, severity, title)
+    }
 }

@@ -51,3 +51,17 @@ pub fn close(app: &App, team: &TeamName, id: &TaskId, reason: &str) -> Outcome<(
     let Some(closed) = task::close(&current.value, reason, app.now()) else { return Ok(()) };
     commit_one(&mut locked, team, &closed, Some(current.revision))
 }
+
+/// Gives a task that is there to an attempt of a run: it is open again, and its answer is the
+/// attempt's. The same attempt again changes nothing.
+pub fn take_up(app: &App, team: &TeamName, id: &TaskId, new: NewTask) -> Outcome<Task> {
+    load(app, team, id)?;
+    let mut locked = app.store.lock(&Scope::Tasks(team.clone()))?;
+    let current = load(app, team, id)?;
+    if key_of(&new.metadata).is_some() && key_of(&current.value.metadata) == key_of(&new.metadata) {
+        return Ok(current.value);
+    }
+    let opened = task::reopen_for(&current.value, new, app.now());
+    commit_one(&mut locked, team, &opened, Some(current.revision))?;
+    Ok(opened)
+}

@@ -10,7 +10,6 @@ use crate::app::approval;
 use crate::cli::Cx;
 use crate::core::{Digest, Name, Outcome, UserName};
 use crate::domain::approval::signature::Secret;
-use crate::domain::approval::{ActorKind, ApprovalError};
 use crate::output::Table;
 
 /// The commands of the group.
@@ -60,11 +59,7 @@ pub(crate) enum KeyCommand {
 
 /// Who calls, if it is a person: agents neither make nor trust credentials.
 fn person(cx: &Cx) -> Outcome<UserName> {
-    let actor = super::actor(cx)?;
-    if actor.kind != ActorKind::Human {
-        let id = "credentials".to_owned();
-        return Err(ApprovalError::NeedsHuman { actor: actor.id, id }.into());
-    }
+    let actor = approval::only_people(&cx.app, "make, trust or revoke tokens and keys")?;
     Ok(UserName::parse(actor.id.trim_start_matches("human:"))?)
 }
 

@@ -7,9 +7,10 @@ use clap::Args;
 
 use super::{files, names};
 use crate::app::approval::{self, Filter};
+use crate::app::artifact;
 use crate::cli::Cx;
 use crate::core::{Outcome, Span, Stamp, TeamName, limits};
-use crate::domain::approval::{Approval, ApprovalError, AttachmentKind, Status};
+use crate::domain::approval::{Approval, AttachmentKind, Status};
 use crate::output::Table;
 use crate::store::Dir;
 
@@ -134,10 +135,6 @@ fn print(cx: &Cx, team: &TeamName, found: &[Approval]) -> Outcome<()> {
 pub(super) fn show(cx: &Cx, args: ShowArgs) -> Outcome<()> {
     let (team, id) = names(args.team, args.id)?;
     let approval = approval::load(&cx.app, &team, &id)?;
-    let gone = |name: &str| ApprovalError::Invalid {
-        what: "attachment",
-        why: format!("the content of '{name}' is gone or was changed"),
-    };
     let mut diffs = String::new();
     for attachment in &approval.attachments {
         let name = attachment.name.as_str();
@@ -145,7 +142,7 @@ pub(super) fn show(cx: &Cx, args: ShowArgs) -> Outcome<()> {
         if !wanted && args.attachments.is_none() {
             continue;
         }
-        let bytes = approval::fetch(&cx.app, &attachment.blob)?.ok_or_else(|| gone(name))?;
+        let bytes = artifact::get_blob(&cx.app, &attachment.blob)?;
         if let Some(directory) = &args.attachments {
             files::write_into(directory, &attachment.name, &bytes)?;
         }

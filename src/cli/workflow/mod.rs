@@ -1,8 +1,14 @@
 //! `clawteam workflow`.
 
+mod ask;
 mod change;
+mod keep;
+mod look;
+mod run;
 mod show;
 mod source;
+mod test;
+mod text;
 
 use std::process::ExitCode;
 
@@ -68,6 +74,48 @@ pub(super) enum WorkflowCommand {
     Graph(show::GraphArgs),
     /// List the templates of workflows
     Templates,
+    /// Start a run
+    Run(Box<run::RunArgs>),
+    /// Move a run by one transition
+    Step(run::StepArgs),
+    /// Move a run until it ends, and show what it does
+    Drive(run::DriveArgs),
+    /// Try a workflow out: a file says what agents, people and programs answer
+    Test(test::TestArgs),
+    /// Show how a run stands
+    Status(ask::RunRef),
+    /// Say why a run does not move
+    Explain(look::ExplainArgs),
+    /// Show every transition of a run
+    Log(look::LogArgs),
+    /// List runs, those that have ended too
+    History(look::HistoryArgs),
+    /// Show what a run, or a node of it, resulted in
+    Outputs(look::OutputsArgs),
+    /// List what was handed in during a run
+    Artifacts(ask::RunRef),
+    /// End a run
+    Stop(ask::StopArgs),
+    /// Let a run begin nothing new
+    Pause(ask::PauseArgs),
+    /// Let a paused run go on
+    Resume(ask::RunRef),
+    /// Try anew what failed
+    Retry(ask::RetryArgs),
+    /// Count a visit as done
+    Skip(ask::SkipArgs),
+    /// Change variables of a run
+    Set(ask::SetArgs),
+    /// Send a signal to a run
+    Signal(ask::SignalArgs),
+    /// Make a run from the first records of another one
+    Fork(keep::ForkArgs),
+    /// Show how a run stood after any of its records
+    Replay(keep::ReplayArgs),
+    /// Check that the journal of a run is whole and gives its state
+    Fsck(keep::FsckArgs),
+    /// Remove runs that ended long ago; what became of them stays known
+    Gc(keep::GcArgs),
 }
 
 pub(super) fn run(cx: &Cx, command: WorkflowCommand) -> Outcome<ExitCode> {
@@ -88,6 +136,27 @@ pub(super) fn run(cx: &Cx, command: WorkflowCommand) -> Outcome<ExitCode> {
         WorkflowCommand::Import(args) => change::import(cx, args)?,
         WorkflowCommand::Graph(args) => show::graph(cx, args)?,
         WorkflowCommand::Templates => show::templates(cx)?,
+        WorkflowCommand::Run(args) => return run::run(cx, *args),
+        WorkflowCommand::Step(args) => return run::step(cx, args),
+        WorkflowCommand::Drive(args) => return run::drive_run(cx, args),
+        WorkflowCommand::Test(args) => return test::test(cx, args),
+        WorkflowCommand::Status(args) => return look::status(cx, args),
+        WorkflowCommand::Explain(args) => return look::explain_run(cx, args),
+        WorkflowCommand::Log(args) => return look::log(cx, args),
+        WorkflowCommand::History(args) => return look::history(cx, args),
+        WorkflowCommand::Outputs(args) => return look::outputs(cx, args),
+        WorkflowCommand::Artifacts(args) => return look::artifacts(cx, args),
+        WorkflowCommand::Stop(args) => return ask::stop(cx, args),
+        WorkflowCommand::Pause(args) => return ask::pause(cx, args),
+        WorkflowCommand::Resume(args) => return ask::resume(cx, args),
+        WorkflowCommand::Retry(args) => return ask::retry(cx, args),
+        WorkflowCommand::Skip(args) => return ask::skip(cx, args),
+        WorkflowCommand::Set(args) => return ask::set(cx, args),
+        WorkflowCommand::Signal(args) => return ask::signal(cx, args),
+        WorkflowCommand::Fork(args) => return keep::fork_run(cx, args),
+        WorkflowCommand::Replay(args) => return keep::replay(cx, args),
+        WorkflowCommand::Fsck(args) => return keep::fsck(cx, args),
+        WorkflowCommand::Gc(args) => return keep::gc(cx, args),
     }
     Ok(ExitCode::SUCCESS)
 }

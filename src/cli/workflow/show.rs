@@ -160,7 +160,7 @@ pub(super) fn validate(cx: &Cx, args: ValidateArgs) -> Outcome<ExitCode> {
         (None, Some(team), Some(name)) => {
             let about = library::about(&cx.app, team, name)?;
             let version = args.version.unwrap_or(about.latest);
-            let loaded = library::load(&cx.app, team, name, Some(version))?;
+            let loaded = library::load(&cx.app, team, &library::name_of(name)?, Some(version))?;
             let judged = Definition { status: about.status, ..loaded.definition };
             let problems = library::problems(&cx.app, team, &judged)?;
             (Some(judged), problems)
@@ -243,7 +243,7 @@ pub(super) fn list(cx: &Cx, args: ListArgs) -> Outcome<()> {
 pub(super) fn show(cx: &Cx, args: ShowArgs) -> Outcome<()> {
     let team = TeamName::parse(args.team)?;
     let meta = library::about(&cx.app, &team, &args.name)?;
-    let loaded = library::load(&cx.app, &team, &args.name, args.version)?;
+    let loaded = library::load(&cx.app, &team, &library::name_of(&args.name)?, args.version)?;
     let payload = json!({
         "name": meta.name, "version": loaded.version, "digest": loaded.digest,
         "status": meta.status, "active": meta.active, "latest": meta.latest, "owner": meta.owner,
@@ -341,8 +341,8 @@ pub(super) fn diff(cx: &Cx, args: DiffArgs) -> Outcome<()> {
     let meta = library::about(&cx.app, &team, &args.name)?;
     let after = args.after.unwrap_or(meta.latest);
     let before = args.before.unwrap_or_else(|| after.saturating_sub(1).max(1));
-    let old = library::load(&cx.app, &team, &args.name, Some(before))?;
-    let new = library::load(&cx.app, &team, &args.name, Some(after))?;
+    let old = library::load(&cx.app, &team, &library::name_of(&args.name)?, Some(before))?;
+    let new = library::load(&cx.app, &team, &library::name_of(&args.name)?, Some(after))?;
     let found = difference(&old.definition, &new.definition);
     let payload = json!({"name": meta.name, "before": before, "after": after, "difference": found});
     cx.out.result(&payload, || {
@@ -373,7 +373,7 @@ pub(super) fn diff(cx: &Cx, args: DiffArgs) -> Outcome<()> {
 
 pub(super) fn export(cx: &Cx, args: ExportArgs) -> Outcome<()> {
     let team = TeamName::parse(args.team)?;
-    let loaded = library::load(&cx.app, &team, &args.name, args.version)?;
+    let loaded = library::load(&cx.app, &team, &library::name_of(&args.name)?, args.version)?;
     let mut text = written(&loaded.definition, args.format)?;
     if !text.ends_with('\n') {
         text.push('\n');
@@ -404,7 +404,7 @@ fn written(definition: &Definition, format: To) -> Outcome<String> {
 
 pub(super) fn graph(cx: &Cx, args: GraphArgs) -> Outcome<()> {
     let team = TeamName::parse(args.team)?;
-    let loaded = library::load(&cx.app, &team, &args.name, args.version)?;
+    let loaded = library::load(&cx.app, &team, &library::name_of(&args.name)?, args.version)?;
     let (definition, plain) = (&loaded.definition, |_: &str| None);
     let data = definition::graph(definition, &plain);
     match args.format {

@@ -89,6 +89,14 @@ pub enum ApprovalError {
         /// The approval.
         id: String,
     },
+    /// An agent wanted to change what it is under.
+    #[error("{actor} is an agent; only a person may {what}")]
+    PeopleOnly {
+        /// Who.
+        actor: String,
+        /// What it wanted to do.
+        what: &'static str,
+    },
     /// The team does not let its leader decide.
     #[error("the policy of the team does not let its leader decide about approval '{id}'")]
     LeadMayNot {
@@ -201,7 +209,7 @@ impl Diagnose for ApprovalError {
             Self::Expired { .. } => "approval_expired",
             Self::OwnRequest { .. } => "own_request",
             Self::NotListed { .. } => "not_an_approver",
-            Self::NeedsHuman { .. } => "human_required",
+            Self::NeedsHuman { .. } | Self::PeopleOnly { .. } => "human_required",
             Self::LeadMayNot { .. } => "lead_may_not",
             Self::WeakProof { .. } => "weak_proof",
             Self::BadSignature { .. } => "bad_signature",
@@ -231,8 +239,8 @@ impl Diagnose for ApprovalError {
                 format!("ask again: clawteam approval request TEAM … --supersedes {id}")
             }
             Self::OwnRequest { .. } => "somebody else has to decide".into(),
-            Self::NeedsHuman { .. } => {
-                "a person decides from a shell of their own, without CLAWTEAM_AGENT_NAME or \
+            Self::NeedsHuman { .. } | Self::PeopleOnly { .. } => {
+                "a person does this from a shell of their own, without CLAWTEAM_AGENT_NAME or \
                  another agent identity in the environment"
                     .into()
             }
@@ -267,6 +275,7 @@ impl Diagnose for ApprovalError {
             Self::OwnRequest { .. }
             | Self::NotListed { .. }
             | Self::NeedsHuman { .. }
+            | Self::PeopleOnly { .. }
             | Self::LeadMayNot { .. }
             | Self::WeakProof { .. }
             | Self::BadSignature { .. }

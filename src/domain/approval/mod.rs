@@ -26,3 +26,6 @@ pub use rules::{Answer, Present, cancel, consume, decide, due, escalate, invalid
 
 /// The action of an approval that decides about a plan.
 pub const PLAN: &str = "plan";
+
+#[cfg(test)]
+mod tests;

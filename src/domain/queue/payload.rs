@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::model::QueueError;
 use crate::core::{AgentName, Name, Span};
+use crate::domain::agent::BackendKind;
 use crate::domain::notify_rules::Errand;
 
 /// A kind of work that is known to the queue.
@@ -33,7 +34,7 @@ pub struct Treatment {
 }
 
 /// All kinds.
-pub const KINDS: [Kind; 7] = [
+pub const KINDS: [Kind; 8] = [
     Kind {
         name: "command",
         about: "run a program",
@@ -64,6 +65,16 @@ pub const KINDS: [Kind; 7] = [
         about: "call an installed plugin",
         example: r#"{"name":"review","input":{"branch":"main"}}"#,
         check: |payload| read::<Plugin>("plugin", payload).map(|_| Treatment::default()),
+    },
+    Kind {
+        name: "spawn",
+        about: "start an agent for its task, unless it runs",
+        example: r#"{"agent":"worker-1","task":"9c1f02ab"}"#,
+        check: |payload| {
+            let spawn = read::<Spawn>("spawn", payload)?;
+            // Two starts of one agent would see the other one not running.
+            Ok(Treatment { idempotent: true, serial_key: Some(format!("agent:{}", spawn.agent)) })
+        },
     },
     Kind {
         name: "notify",
@@ -462,4 +473,26 @@ fn one_or_many<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
         Raw::One(one) => vec![one],
         Raw::Many(many) => many,
     })
+}
+
+/// An agent to be started: `spawn`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Spawn {
+    /// The agent.
+    pub agent: AgentName,
+    /// The task that it is started for.
+    pub task: String,
+    /// Its program and arguments; empty: the default agent.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// How it runs; `None`: as the settings say.
+    #[serde(default)]
+    pub backend: Option<BackendKind>,
+    /// Whether it works in a worktree of its own; `None`: as the settings say.
+    #[serde(default)]
+    pub worktree: Option<bool>,
+    /// A directory of the repository that it works on.
+    #[serde(default)]
+    pub repo: Option<String>,
 }

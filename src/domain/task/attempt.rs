@@ -185,7 +185,7 @@ impl Task {
     }
 
     /// Whether it will stay as it is until a person or its run does something about it.
-    pub(super) fn is_settled(&self) -> bool {
+    pub fn is_settled(&self) -> bool {
         matches!(self.standing(), "closed" | "failed")
     }
 }
@@ -292,6 +292,20 @@ pub(super) fn reopen(task: &mut Task, caller: &str, now: DateTime<Utc>) {
         }
     }
     append(task, "history", Value::Object(entry), usize::MAX);
+}
+
+/// Opens a task for another attempt, whatever came of it before: `new` says who does what now.
+pub fn reopen_for(task: &Task, new: super::NewTask, now: DateTime<Utc>) -> Task {
+    let mut opened = task.clone();
+    reopen(&mut opened, "workflow", now);
+    super::rules::unlock(&mut opened);
+    opened.metadata.shift_remove("closed");
+    opened.metadata.extend(new.metadata);
+    opened.status = Status::Pending;
+    opened.owner = new.owner;
+    opened.description = new.description;
+    opened.updated_at = Stamp::at(now);
+    opened
 }
 
 /// Appends to a list in the metadata, of which at most the last `max` entries are kept.

@@ -8,7 +8,7 @@ pub mod select;
 
 pub use attempt::{
     ArtifactRef, Closed, Failed, Handed, Requires, TaskResult, WorkflowRef, close, fail, is_long,
-    note_late,
+    note_late, reopen_for,
 };
 pub use model::{OnDisk, Priority, Status, Task, UnknownPriority, UnknownStatus};
 pub use rules::{

@@ -127,6 +127,7 @@ impl Graph {
 
     /// The edges of the definition that leave a node through a port.
     pub fn leaving<'g>(&'g self, node: NodeIx, port: &'g str) -> impl Iterator<Item = &'g Link> {
+        let port = port_of(&self.nodes[node].node, port);
         let out = self.nodes[node].out.iter().map(|ix| &self.edges[*ix]);
         out.filter(move |edge| !edge.implied && edge.port == port)
     }

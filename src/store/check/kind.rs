@@ -35,9 +35,8 @@ pub(super) enum Walk {
 }
 
 /// Directories at the top whose documents are not checked one by one.
-const LEFT_ALONE: [&str; 10] = [
+const LEFT_ALONE: [&str; 9] = [
     "activity",
-    "approvals",
     "plugins",
     "quarantine",
     "queues",
@@ -49,9 +48,11 @@ const LEFT_ALONE: [&str; 10] = [
 ];
 
 /// Directories at the top with collections of documents.
-const WALKED: [&str; 17] = [
+const WALKED: [&str; 19] = [
     "agents",
+    "approvals",
     "artifacts",
+    "auth",
     "blobs",
     "breakers",
     "costs",
@@ -116,13 +117,14 @@ pub(super) fn kind(path: &str) -> Kind {
         (
             ["breakers"]
             | ["teams", _, "peers"]
-            | ["sessions" | "agents" | "notifications" | "schedules", _]
+            | ["sessions" | "agents" | "approvals" | "notifications" | "schedules", _]
+            | ["auth", "tokens" | "keys"]
             | ["artifacts" | "notifications", _, _]
             | ["queue", _, "open" | "leased" | "done" | "dead"]
             | ["harness", ..],
             "json",
         ) => Kind::Document,
-        (["harness", ..], "jsonl") => Kind::Lines,
+        (["harness", ..] | ["approvals", _], "jsonl") => Kind::Lines,
         (["blobs", "sha256", start], "") if name.starts_with(start) => Kind::Blob,
         (["agents", _], "md" | "log")
         | (["teams", _, "dead_letters", _] | ["harness", _, ..], _)
@@ -172,6 +174,13 @@ mod tests {
             ("tasks/a/task-1-abcdefgh.tmp", Kind::Temporary(None)),
             ("tasks/a/todo.json", Kind::Foreign),
             ("harness/a/exit-journal.jsonl", Kind::Lines),
+            ("approvals/a/ap-0a1b2c3d.json", Kind::Document),
+            ("approvals/a/ap-0a1b2c3d.jsonl", Kind::Lines),
+            ("approvals/a/policy.json", Kind::Document),
+            ("approvals/a/approvals.lock", Kind::Lock),
+            ("auth/tokens/0a1b2c3d4e5f.json", Kind::Document),
+            ("auth/keys/0a1b2c3d4e5f6a7b.json", Kind::Document),
+            ("auth/secret.json", Kind::Foreign),
             ("queue/a/open/2-1-1-0a1b2c3d4e5f.json", Kind::Document),
             ("queue/a/stray.json", Kind::Foreign),
             ("schedules/a/nightly.json", Kind::Document),

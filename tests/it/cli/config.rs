@@ -9,7 +9,7 @@ use crate::support::{World, keys};
 const KEYS: &str = "data_dir user default_team default_profile transport task_store workspace \
                     default_backend skip_permissions spawn_prompt_delay spawn_ready_timeout \
                     default_model model_tiers timezone gource_path gource_resolution \
-                    gource_seconds_per_day hooks plugins durability";
+                    gource_seconds_per_day hooks plugins durability approval_proof";
 
 #[test]
 fn show_tells_every_setting_and_where_it_comes_from() {
@@ -41,9 +41,9 @@ fn get_tells_one_setting() {
     );
     let option = world.json(&["--data-dir", "/elsewhere", "config", "get", "data_dir"]);
     assert_eq!(option, json!({"key": "data_dir", "value": "/elsewhere", "source": "env"}));
-    world
-        .run(&["config", "get", "nope"])
-        .refuses("Invalid key 'nope'. Valid: data_dir, default_backend, default_model, ");
+    world.run(&["config", "get", "nope"]).refuses(
+        "Invalid key 'nope'. Valid: approval_proof, data_dir, default_backend, default_model, ",
+    );
     world.run(&["--json", "config", "get", "nope"]).refuses_with("unknown_setting");
 }
 

@@ -1,5 +1,6 @@
 //! Every command as it is typed: results, texts, exit statuses and errors.
 
+mod answer;
 mod board;
 mod broken;
 mod config;

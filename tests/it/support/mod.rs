@@ -1,5 +1,6 @@
 //! The built program in a place of its own: nothing of the user's environment reaches it.
 
+pub(crate) mod app;
 mod ran;
 mod running;
 mod scrub;

@@ -71,6 +71,16 @@ impl Ran {
         told
     }
 
+    /// It failed with this status and told programs why, with nothing else on either stream.
+    #[track_caller]
+    pub(crate) fn fails_with(&self, status: i32, code: &str) -> Value {
+        self.exits(status);
+        assert!(self.stderr.is_empty(), "complained\n{self}");
+        let told = self.json();
+        assert!(told["code"] == code, "not `{code}`\n{self}");
+        told
+    }
+
     /// The command line was wrong.
     #[track_caller]
     pub(crate) fn is_misused(&self) -> &Self {

@@ -2,6 +2,7 @@
 
 mod definition;
 mod import;
+mod rules;
 
 use serde_json::Value;
 

@@ -29,8 +29,13 @@ pub(super) fn merge(job: &Job<'_>) -> Result<Answer, QueueError> {
         Err(failure) => {
             let mut answer = refused(job, &failure);
             answer.report.output = output;
-            if let Some(WorkspaceError::Conflicts { conflicts, output, .. }) = failure.downcast() {
+            let conflict = failure.downcast();
+            if let Some(WorkspaceError::Conflicts { agent, target, conflicts, output, .. }) =
+                conflict
+            {
                 answer.report.output["conflicts"] = json!(conflicts);
+                answer.report.output["agent"] = json!(agent);
+                answer.report.output["into"] = json!(target);
                 answer.report.text.clone_from(output);
                 // The same branches contradict each other each time.
                 answer.permanent = true;

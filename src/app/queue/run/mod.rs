@@ -8,10 +8,12 @@ mod git;
 mod http;
 mod notify;
 mod plugin;
+mod spawn;
 
 use serde_json::Value;
 
 use crate::app::App;
+use crate::app::workflow;
 use crate::core::diagnose::chain;
 use crate::core::{ProcessId, Span, TeamName};
 use crate::domain::queue::{Item, QueueError, Report};
@@ -66,12 +68,13 @@ type Execute = fn(&Job<'_>) -> Result<Answer, QueueError>;
 /// The executors. A name that ends with `*` stands for every kind that begins so.
 const EXECUTORS: &[(&str, Execute)] = &[
     ("command", command::command),
-    ("notify", notify::notify),
     ("http", http::http),
     ("plugin", plugin::plugin),
+    ("notify", notify::notify),
     ("merge", git::merge),
     ("checkpoint", git::checkpoint),
     ("verify", git::verify),
+    ("spawn", spawn::spawn),
 ];
 
 /// Does an item. What goes wrong is part of the answer.
@@ -82,6 +85,12 @@ pub(super) fn execute(job: &Job<'_>) -> Answer {
         Some(prefix) => kind.starts_with(prefix),
         None => name == kind,
     };
+    let revealed = revealed(job);
+    let (item, secrets) = match &revealed {
+        Ok((item, secrets)) => (item, secrets.as_slice()),
+        Err(failure) => return Answer::failed(job, failure.inner().code(), failure.message()),
+    };
+    let job = &Job { item, ..*job };
     let mut answer = match EXECUTORS.iter().find(|(name, _)| fits(name)) {
         Some((_, run)) => run(job).unwrap_or_else(|error| {
             use crate::core::Diagnose;
@@ -89,12 +98,41 @@ pub(super) fn execute(job: &Job<'_>) -> Answer {
         }),
         None => Answer::hopeless(job, "unknown_kind", format!("nothing here does '{kind}' items")),
     };
+    conceal(&mut answer.report, secrets);
     let now = job.app.now();
     answer.report.at = crate::core::Stamp::at(now);
     if answer.report.duration_ms == 0 {
         answer.report.duration_ms = u64::try_from((now - began).num_milliseconds()).unwrap_or(0);
     }
     answer
+}
+
+/// The item with the secret inputs of its run in place of their marks, and these secrets.
+fn revealed(job: &Job<'_>) -> crate::core::Outcome<(Item, Vec<String>)> {
+    let mut item = job.item.clone();
+    let Some(of) = &job.item.run else { return Ok((item, Vec::new())) };
+    let secrets = workflow::start::reveal(job.app, job.team, &of.run, &mut item.payload)?;
+    Ok((item, secrets))
+}
+
+/// Takes secrets out of what came of an item.
+fn conceal(report: &mut Report, secrets: &[String]) {
+    if secrets.is_empty() {
+        return;
+    }
+    let hide = |text: &mut String| {
+        let mut value = Value::String(std::mem::take(text));
+        workflow::start::conceal(secrets, &mut value);
+        if let Value::String(hidden) = value {
+            *text = hidden;
+        }
+    };
+    workflow::start::conceal(secrets, &mut report.output);
+    hide(&mut report.text);
+    hide(&mut report.stderr);
+    if let Some(error) = &mut report.error {
+        hide(&mut error.message);
+    }
 }
 
 /// The shorter of what the item allows and what its payload asks for.

@@ -224,6 +224,9 @@ pub struct ChildWish {
     pub act: String,
 }
 
+/// How many children of a map run at the same time, unless it says.
+pub const MAP_CONCURRENCY: u32 = 4;
+
 /// The key of something that an attempt causes.
 pub fn effect_key(act: &str, attempt: u32, what: &str) -> String {
     format!("{act}/a{attempt}:{what}")
@@ -246,8 +249,18 @@ pub fn call_off(graph: &Graph, id: &str, act: &Act, reason: &str) -> Vec<Effect>
         Some(Work::Children) => children_to_stop(graph, act, &reason),
         Some(Work::Timer | Work::Signal { .. } | Work::Event { .. }) | None => Vec::new(),
     };
-    let key = |n| effect_key(id, act.attempt, &format!("cancel{n}"));
-    ops.into_iter().enumerate().map(|(n, op)| Effect { key: key(n), op }).collect()
+    // An attempt may call off several things one after the other: each has a key of its own.
+    let key = |what: &str| effect_key(id, act.attempt, &format!("cancel-{what}"));
+    let named = |op: Op| match &op {
+        Op::CloseTask { id, .. } | Op::CancelApproval { id, .. } => Effect { key: key(id), op },
+        Op::CancelItem { item } => {
+            let what = item.rsplit_once(':').map_or(item.as_str(), |(_, what)| what);
+            Effect { key: key(what), op }
+        }
+        Op::StopChild { run, .. } => Effect { key: key(run), op },
+        _ => Effect { key: key("work"), op },
+    };
+    ops.into_iter().map(named).collect()
 }
 
 fn children_to_stop(graph: &Graph, act: &Act, reason: &str) -> Vec<Op> {
@@ -255,6 +268,14 @@ fn children_to_stop(graph: &Graph, act: &Act, reason: &str) -> Vec<Op> {
         matches!(&place.node.kind, Kind::Subworkflow(sub) if sub.cancel_with_parent == Some(false))
     });
     let Some(Parts::Children { children, .. }) = &act.parts else { return Vec::new() };
-    let running = children.iter().filter(|child| !keeps && child.status.is_none());
+    let started = match graph.place(&act.node).map(|place| &place.node.kind) {
+        Some(Kind::Map(map)) => {
+            let ended = children.iter().filter(|child| child.status.is_some()).count();
+            map.concurrency.unwrap_or(MAP_CONCURRENCY).max(1) as usize + ended
+        }
+        _ => children.len(),
+    };
+    let started = children.iter().take(started);
+    let running = started.filter(|child| !keeps && child.status.is_none());
     running.map(|c| Op::StopChild { run: c.run.clone(), reason: reason.to_owned() }).collect()
 }

@@ -41,11 +41,11 @@ pub fn next(graph: &Graph, run: &Run, seen: &Observation, now: Millis) -> Option
     if !seen.requests.is_empty() {
         return Some(Candidate::Operator);
     }
-    if run.status.is_terminal() {
+    if run.status.is_terminal() || seen.held {
         return None;
     }
     let paused = run.status == Status::Paused;
-    if !paused && run.deadline.is_some_and(|at| at <= now) && run.ending.is_none() {
+    if run.deadline.is_some_and(|at| at <= now) && run.ending.is_none() {
         return Some(Candidate::Deadline);
     }
     if let Some((key, error)) = seen.dead.first()
@@ -90,8 +90,13 @@ fn of_act(
     match act.state {
         ActState::Dispatched => {
             if let Some(found) = seen.found.get(id) {
-                let rank = if matches!(found, Found::Approval { .. }) { 3 } else { 4 };
-                return Some((rank, 0, Candidate::Found(id.to_owned())));
+                let rank = match found {
+                    Found::Approval { .. } => 3,
+                    Found::Signal { .. } | Found::Event { .. } => 5,
+                    _ => 4,
+                };
+                // A pause takes note of results; what only goes on can wait.
+                return (rank < 5 || !paused).then(|| (rank, 0, Candidate::Found(id.to_owned())));
             }
             if paused {
                 return None;
@@ -134,9 +139,13 @@ fn first_ready<'r>(graph: &Graph, run: &'r Run) -> Option<&'r str> {
 
 /// When the run wants to be looked at next, if nothing happens before.
 pub fn next_wake(run: &Run) -> Option<Millis> {
+    if run.status == Status::Paused {
+        return run.deadline.filter(|_| run.ending.is_none());
+    }
     if run.status != Status::Running {
         return None;
     }
+    let deadline = run.deadline.filter(|_| run.ending.is_none());
     let of_acts = run.live().flat_map(|(_, act)| [act.due_at, act.wake_at]).flatten();
-    of_acts.chain(run.deadline).min()
+    of_acts.chain(deadline).min()
 }

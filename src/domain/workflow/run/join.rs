@@ -94,7 +94,9 @@ fn verdict(graph: &Graph, run: &Run, node: NodeIx, join: &Join) -> Option<JoinWh
         }
     };
     if missing.is_empty() {
-        return Some(JoinWhy::All);
+        // All there are, and yet too few for a quorum.
+        let few = join.mode == JoinMode::Quorum;
+        return Some(if few { JoinWhy::Unreachable } else { JoinWhy::All });
     }
     can_come(graph, run, node, &missing).is_empty().then_some(JoinWhy::Unreachable)
 }
@@ -126,10 +128,17 @@ fn firing(graph: &Graph, run: &Run, node: NodeIx, join: &Join, why: JoinWhy) -> 
     let place = run.places.get(id);
     let queue = |edge: &str| place.and_then(|edges| edges.get(edge));
     let first = |edge: &str| queue(edge).and_then(|queue| queue.first()).cloned();
+    // The first ones are those whose edges have had something for the longest time.
+    let arrived: Vec<&str> = place
+        .into_iter()
+        .flat_map(|place| place.keys().map(String::as_str))
+        .filter(|edge| edges.contains(edge))
+        .take(most)
+        .collect();
     let take: Vec<(String, String)> = edges
         .iter()
+        .filter(|edge| arrived.contains(edge))
         .filter_map(|edge| Some(((*edge).to_owned(), first(edge)?)))
-        .take(most)
         .collect();
     // What comes after the first ones is not wanted any more, unless all are.
     let mut drop = Vec::new();

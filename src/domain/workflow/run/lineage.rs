@@ -59,7 +59,7 @@ pub fn prune(graph: &Graph, run: &mut Run) {
     let mut done: HashSet<&str> = HashSet::new();
     let mut roots: Vec<&str> = Vec::new();
     for (id, act) in run.acts.iter().rev() {
-        let open = act.state == ActState::Failed && act.port.is_none();
+        let open = act.is_open();
         let newest = last.insert(&act.node);
         let newest_done = act.state == ActState::Succeeded && done.insert(&act.node);
         if act.state.is_live() || open {
@@ -69,7 +69,9 @@ pub fn prune(graph: &Graph, run: &mut Run) {
             keep.insert(id);
         }
     }
-    roots.extend(run.places.values().flat_map(|e| e.values().flatten()).map(String::as_str));
+    let kept = run.ending.as_ref().map(|ending| &ending.places);
+    let places = kept.into_iter().chain([&run.places]).flat_map(|places| places.values());
+    roots.extend(places.flat_map(|edges| edges.values().flatten()).map(String::as_str));
     for root in roots {
         keep.insert(root);
         keep.extend(origins(graph, run, root).into_iter().flat_map(|found| found.1));

@@ -16,6 +16,8 @@ pub struct Observation {
     pub found: BTreeMap<String, Found>,
     /// Effects that cannot be done: their keys, and why.
     pub dead: Vec<(String, String)>,
+    /// Whether the run may not begin yet.
+    pub held: bool,
 }
 
 /// What became of the work of a visit.

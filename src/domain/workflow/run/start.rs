@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::state::{Act, Millis, Run, SCHEMA};
 use crate::core::Digest;
 use crate::domain::Extra;
-use crate::domain::workflow::definition::Definition;
+use crate::domain::workflow::definition::{Definition, Kind};
 use crate::domain::workflow::graph::Graph;
 
 /// What a run was started with: `runs/<team>/<run>/start.json`. A run exists if this does.
@@ -42,6 +42,9 @@ pub struct Start {
     /// What tells which runs must not be there at the same time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency_key: Option<Value>,
+    /// The runs that must have ended before it begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
     /// The definition that it follows to its end.
     pub definition: Definition,
     /// Fields that this version does not know.
@@ -93,7 +96,10 @@ impl Start {
             let id = format!("{node}#1");
             run.visits += 1;
             run.visits_of.insert(node.clone(), 1);
-            let act = Act { node, visit: 1, ready_at: self.created_at, ..Act::default() };
+            let mut act = Act { node, visit: 1, ready_at: self.created_at, ..Act::default() };
+            if matches!(graph.nodes[*ix].node.kind, Kind::Join(_) | Kind::Loop(_)) {
+                act.since.insert(act.node.clone(), 1);
+            }
             run.acts.insert(id, act);
         }
         run

@@ -76,9 +76,6 @@ impl Fault {
 pub struct Run {
     /// How many records led here.
     pub rev: u64,
-    /// The hash of the last one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hash: Option<Digest>,
     /// Where it stands.
     pub status: Status,
     /// Why it failed, stopped or paused.
@@ -127,6 +124,10 @@ pub struct Run {
     /// Signals that nobody has waited for yet, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signals: Vec<Signal>,
+    /// The last requests of operators that were taken up: one that is found again, because power
+    /// took its removal back, is not taken up twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken_up: Vec<String>,
     /// Since when it is paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused_at: Option<Millis>,
@@ -153,6 +154,12 @@ pub struct Ending {
     pub fault: Fault,
     /// Visits of the clean-up so far.
     pub visits: u32,
+    /// What waited at joins when it began.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub places: IndexMap<String, IndexMap<String, Vec<String>>>,
+    /// The visits that a retry begins anew: nothing of the clean-up itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<String>,
 }
 
 /// A signal that was sent to a run.
@@ -178,6 +185,9 @@ pub struct Rounds {
     pub visit: u32,
     /// Whether it goes on.
     pub open: bool,
+    /// The visit of the loop that the round came back with. A round comes back once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<u32>,
     /// What is gone through.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<Value>,
@@ -455,6 +465,14 @@ pub struct Feedback {
     pub text: String,
     /// When.
     pub at: Millis,
+}
+
+impl Act {
+    /// Whether it has failed or was called off with the run, and nothing came of it: what a retry
+    /// begins anew.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, ActState::Failed | ActState::Cancelled) && self.port.is_none()
+    }
 }
 
 impl Run {

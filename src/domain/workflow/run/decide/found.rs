@@ -11,7 +11,7 @@ use crate::domain::workflow::definition::{
 };
 use crate::domain::workflow::graph::{NodeIx, REWORK};
 use crate::domain::workflow::run::effect::{Effect, ItemWish, Op, TaskWish};
-use crate::domain::workflow::run::effect::{call_off, effect_key};
+use crate::domain::workflow::run::effect::{MAP_CONCURRENCY, call_off, effect_key};
 use crate::domain::workflow::run::observe::{Found, Verdict};
 use crate::domain::workflow::run::record::{Cause, Next, Settled, Tr};
 use crate::domain::workflow::run::state::{
@@ -341,7 +341,7 @@ fn children(view: &View<'_>, id: &str, act: &Act, ended: &[(usize, Status, Optio
         let mut effects = Vec::new();
         // Ended children make room for the next ones, in the order of the items.
         if let Kind::Map(map) = &view.graph.nodes[node].node.kind {
-            let room = map.concurrency.unwrap_or(work::CONCURRENCY).max(1) as usize;
+            let room = map.concurrency.unwrap_or(MAP_CONCURRENCY).max(1) as usize;
             let done = children.iter().filter(|child| child.status.is_some()).count();
             let next = room + done - 1;
             if let Some(child) = children.get(next) {

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::context::View;
 use super::start::{Beginning, Begun, dispatched, id_for};
 use crate::domain::workflow::definition::{Kind, Meeting, Missing, RetryCause, SUCCESS};
+use crate::domain::workflow::run::effect::effect_key;
 use crate::domain::workflow::run::effect::{Effect, Op, TaskWish};
-use crate::domain::workflow::run::effect::{call_off, effect_key};
 use crate::domain::workflow::run::record::{Cause, Tr};
 use crate::domain::workflow::run::state::{Act, Fault, Output, Parts, Speech, Work};
 
@@ -159,14 +159,7 @@ fn conclude(view: &View<'_>, id: &str, said: Result<Output, Fault>) -> Tr {
     });
     match checked {
         Ok(output) => super::succeeded(view, id, Cause::Meeting, SUCCESS, Some(output), Vec::new()),
-        Err(fault) => {
-            let mut tr = super::failed(view, id, Cause::Meeting, RetryCause::Failure, fault);
-            if let Tr::Settle { result, .. } = &mut tr {
-                let act = &view.run.acts[id];
-                result.effects = call_off(view.graph, id, act, "the meeting has ended");
-            }
-            tr
-        }
+        Err(fault) => super::failed(view, id, Cause::Meeting, RetryCause::Failure, fault),
     }
 }
 

@@ -181,7 +181,10 @@ fn ending(view: &View<'_>, status: Status, fault: Option<Fault>) -> Next {
     if view.run.ending.is_some() || status != Status::Completed {
         return Next::End { status, fault, outputs: Map::new() };
     }
-    let reached = |node: &&str| view.run.reached.iter().any(|known| known == node);
+    // The node at which it ends has been reached by that.
+    let here = view.act.map(|act| act.node.as_str());
+    let reached =
+        |node: &&str| here == Some(*node) || view.run.reached.iter().any(|known| known == node);
     let missing: Vec<&str> = view.graph.required().filter(|node| !reached(node)).collect();
     if !missing.is_empty() {
         let message = format!("required nodes did not succeed: {}", missing.join(", "));
@@ -209,7 +212,12 @@ fn failed(view: &View<'_>, id: &str, cause: Cause, why: RetryCause, fault: Fault
     let act = &view.run.acts[id];
     let node = view.graph.find(&act.node).unwrap_or_default();
     let mut result = route::failure(&view.at(act), id, act, node, why, fault, None);
-    if matches!(why, RetryCause::Timeout | RetryCause::Lost) {
+    let goes_on = match cause {
+        // One of several parts failed; others may be at work.
+        Cause::Children | Cause::Meeting => true,
+        _ => matches!(why, RetryCause::Timeout | RetryCause::Lost),
+    };
+    if goes_on {
         let reason = result.error.as_ref().map(|fault| fault.message.clone()).unwrap_or_default();
         result.effects = super::effect::call_off(view.graph, id, act, &reason);
     }

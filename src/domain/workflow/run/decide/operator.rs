@@ -72,15 +72,12 @@ fn operation(view: &View<'_>, ask: &Ask) -> Result<Operation, Fault> {
 /// The visits that a retry begins anew: those that failed and led nowhere, and those that were
 /// called off when the run ended.
 fn to_retry(view: &View<'_>, node: Option<&str>, act: Option<&str>) -> Result<Vec<String>, Fault> {
-    let open = |act: &Act| match act.state {
-        ActState::Failed => act.port.is_none(),
-        ActState::Cancelled => {
-            act.port.is_none() && (node.is_some() || act.ended_at == view.run.ended_at)
-        }
-        _ => false,
-    };
+    let cleaned = view.run.ending.as_ref();
     let chosen = view.run.acts.iter().filter(|(id, found)| {
-        open(found) && node.is_none_or(|n| found.node == n) && act.is_none_or(|a| id.as_str() == a)
+        found.is_open()
+            && cleaned.is_none_or(|ending| ending.open.contains(id))
+            && node.is_none_or(|n| found.node == n)
+            && act.is_none_or(|a| id.as_str() == a)
     });
     let acts: Vec<String> = chosen.map(|(id, _)| id.clone()).collect();
     if acts.is_empty() {

@@ -291,9 +291,8 @@ impl Beginning<'_> {
 
     /// Another round, or the end of the loop.
     fn looping(&self, looping: &Loop) -> Begun {
-        let edge = self.act.via.first().and_then(|id| self.view.graph.edge(id));
-        let returns = edge.is_some_and(|e| self.view.graph.is_in_body(e.from, self.node));
-        let old = self.view.run.rounds.get(&self.act.node).filter(|_| returns).cloned();
+        let known = self.view.run.rounds.get(&self.act.node);
+        let old = known.filter(|rounds| rounds.back == Some(self.act.visit)).cloned();
         let error = |error: ExprError| condition_fault(&self.act.node, &error);
         let mut rounds = if let Some(mut rounds) = old {
             if let Some(collect) = &looping.collect {
@@ -310,6 +309,7 @@ impl Beginning<'_> {
             Rounds { items, ..Rounds::default() }
         };
         rounds.visit = self.act.visit;
+        rounds.back = None;
         let more = match &looping.condition {
             Some(condition) => self.view.holds(condition).map_err(error)?,
             None => (rounds.index as usize) < rounds.items.len(),

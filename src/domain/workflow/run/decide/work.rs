@@ -8,16 +8,13 @@ use super::start::{Beginning, Begun, check_count, dispatched, id_for, item_timeo
 use crate::domain::workflow::definition::{
     self, Body, Checkpoint, Command, Http, Meeting, Merge, Plugin, SUCCESS, Subworkflow,
 };
-use crate::domain::workflow::run::effect::effect_key;
 use crate::domain::workflow::run::effect::{ChildWish, Effect, ItemWish, Op};
+use crate::domain::workflow::run::effect::{MAP_CONCURRENCY, effect_key};
 use crate::domain::workflow::run::record::Begin;
 use crate::domain::workflow::run::state::{Child, Fault, Output, Parts, Work};
 
 /// How deep runs may be nested.
 const DEPTH_MAX: u32 = 8;
-
-/// How many children of a map run at the same time, unless it says.
-pub(super) const CONCURRENCY: u32 = 4;
 
 impl Beginning<'_> {
     /// Work for the queue.
@@ -127,7 +124,7 @@ impl Beginning<'_> {
         }
         let child = |n: usize| Child { run: child_id(self, n), status: None, output: None };
         let children: Vec<Child> = (0..items.len()).map(child).collect();
-        let first = (map.concurrency.unwrap_or(CONCURRENCY).max(1) as usize).min(items.len());
+        let first = (map.concurrency.unwrap_or(MAP_CONCURRENCY).max(1) as usize).min(items.len());
         let mut effects = Vec::new();
         for (n, item) in items.iter().enumerate().take(first) {
             effects.push(map_child(self, map, n, &children[n].run, item)?);

@@ -1,15 +1,24 @@
 //! What a record does to the state of a run. Pure and total: whatever a record says, there is a
 //! state after it.
 
-use super::effect::{Effect, Note, Op, call_off, effect_key};
-use super::lineage;
-use super::record::{Begin, Dispatch, Next, Operation, Record, Settled, Tr};
-use super::state::{Act, ActState, Ending, Fault, Feedback, Millis, Run, Signal, Status, Work};
+mod finish;
+
+use std::collections::BTreeSet;
+
 use crate::domain::workflow::definition::{JoinMode, Kind};
 use crate::domain::workflow::graph::{Graph, NodeIx, REWORK};
+use crate::domain::workflow::run::effect::{Op, call_off, effect_key};
+use crate::domain::workflow::run::lineage;
+use crate::domain::workflow::run::record::{Begin, Dispatch, Next, Operation, Record, Settled, Tr};
+use crate::domain::workflow::run::state::{
+    Act, ActState, Fault, Feedback, Millis, Run, Signal, Status, Work,
+};
 
 /// How many visits a clean-up may take.
 pub const CLEAN_UP_VISITS_MAX: u32 = 20;
+
+/// How many requests are remembered that were taken up.
+const TAKEN_UP_MAX: usize = 64;
 
 /// The state after `record`.
 #[must_use]
@@ -44,13 +53,47 @@ impl Change<'_> {
         run.started_at.get_or_insert(run.now);
         self.transition(&record.tr);
         let steps = self.graph.bounds.steps;
-        if self.run.rev > u64::from(steps) && !matches!(record.tr, Tr::Operator { .. }) {
+        let asked = matches!(record.tr, Tr::Operator { .. });
+        // A clean-up has a bound of its own.
+        if self.run.rev > u64::from(steps) && !asked && self.run.ending.is_none() {
             let message = format!("the run has taken the {steps} steps that it may take");
             self.finish(Status::Failed, Some(Fault::new("max_steps", message)));
         }
     }
 
+    /// Whether a record can have been made in this state.
+    fn fits(&self, tr: &Tr) -> bool {
+        let is = |id: &String, state: ActState| {
+            self.run.acts.get(id).filter(|act| act.state == state).map(|act| act.attempt)
+        };
+        match tr {
+            Tr::Settle { act, attempt, .. } => is(act, ActState::Dispatched) == Some(*attempt),
+            Tr::Verify { act, .. } | Tr::Part { act, .. } => {
+                is(act, ActState::Dispatched).is_some()
+            }
+            Tr::Again { act } => is(act, ActState::Backoff).is_some(),
+            Tr::Start { act, attempt, .. } => {
+                is(act, ActState::Ready).is_some_and(|before| before + 1 == *attempt)
+            }
+            Tr::Join { node, take, drop, .. } => {
+                let place = self.run.places.get(node);
+                let waits = |edge, act| {
+                    place
+                        .is_some_and(|p| p.get(edge).is_some_and(|q: &Vec<String>| q.contains(act)))
+                };
+                take.iter().chain(drop).all(|(edge, act)| waits(edge, act))
+            }
+            _ => true,
+        }
+    }
+
     fn transition(&mut self, tr: &Tr) {
+        let ended = self.run.status.is_terminal();
+        if !ended && !self.fits(tr) {
+            let what = tr.subject().unwrap_or_default();
+            let message = format!("record {} does not fit: {} {what}", self.run.rev, tr.word());
+            return self.finish(Status::Failed, Some(Fault::new("corrupt_record", message)));
+        }
         match tr {
             Tr::Operator { request, by, does } => self.operate(request, by, does),
             Tr::Fork { .. } => self.fork(),
@@ -71,7 +114,7 @@ impl Change<'_> {
                 }
             }
             Tr::Settle { act, cause, result, .. } => {
-                if let super::record::Cause::Signal { index } = cause
+                if let crate::domain::workflow::run::record::Cause::Signal { index } = cause
                     && *index < self.run.signals.len()
                 {
                     self.run.signals.remove(*index);
@@ -113,6 +156,10 @@ impl Change<'_> {
 
     fn operate(&mut self, request: &str, by: &str, does: &Operation) {
         self.push(format!("request:{request}"), Op::DropRequest { id: request.to_owned() });
+        self.run.taken_up.push(request.to_owned());
+        if self.run.taken_up.len() > TAKEN_UP_MAX {
+            self.run.taken_up.remove(0);
+        }
         match does {
             Operation::Stop { reason, kill } => {
                 if *kill {
@@ -152,7 +199,7 @@ impl Change<'_> {
 
     fn stop_agents(&mut self) {
         let working = self.run.acts.values().filter(|act| act.state == ActState::Dispatched);
-        let agents: Vec<String> = working.filter_map(|act| act.assignee.clone()).collect();
+        let agents: BTreeSet<String> = working.filter_map(|act| act.assignee.clone()).collect();
         for agent in agents {
             let key = format!("stop:{}:{agent}", self.run.rev);
             self.push(key, Op::StopAgent { agent });
@@ -165,15 +212,18 @@ impl Change<'_> {
                 *time += by;
             }
         };
-        later(&mut self.run.deadline);
         for act in self.run.acts.values_mut().filter(|act| act.state.is_live()) {
             later(&mut act.due_at);
             later(&mut act.wake_at);
         }
     }
 
-    /// New visits in place of those that failed or were called off.
+    /// New visits in place of those that failed or were called off. A join gets back what it took,
+    /// and waits again.
     fn retry(&mut self, acts: &[String], reset_feedback: bool) {
+        if let Some(since) = self.run.paused_at {
+            self.shift(self.run.now.saturating_sub(since));
+        }
         self.run.status = Status::Running;
         self.run.fault = None;
         self.run.paused_at = None;
@@ -190,8 +240,21 @@ impl Change<'_> {
                 self.push(key, Op::CancelApproval { id: approval.clone(), reason });
             }
             let Some(node) = self.graph.find(&old.node) else { continue };
+            if !old.via.is_empty() && matches!(self.graph.nodes[node].node.kind, Kind::Join(_)) {
+                let edges = self.run.places.entry(old.node).or_default();
+                for (edge, parent) in old.via.into_iter().zip(old.parents) {
+                    edges.entry(edge).or_default().insert(0, parent);
+                }
+                continue;
+            }
             let feedback = if reset_feedback { Vec::new() } else { old.feedback };
-            self.visit(node, old.parents, old.via, feedback);
+            let fresh = self.visit(node, old.parents, old.via, feedback);
+            let visit = self.run.acts.get(&fresh).map(|act| act.visit);
+            if let Some(rounds) = self.run.rounds.get_mut(&old.node)
+                && rounds.back == Some(old.visit)
+            {
+                rounds.back = visit;
+            }
         }
     }
 
@@ -226,6 +289,7 @@ impl Change<'_> {
                 self.settle(id, result);
             }
             Begin::Skipped { next } => {
+                let reached = self.run.reached.len();
                 let settled = Settled {
                     output: None,
                     artifacts: Vec::new(),
@@ -234,6 +298,8 @@ impl Change<'_> {
                     effects: Vec::new(),
                 };
                 self.settle(id, &settled);
+                // Not needed is not the same as done.
+                self.run.reached.truncate(reached);
                 if let Some(act) = self.run.acts.get_mut(id)
                     && act.state == ActState::Succeeded
                 {
@@ -265,6 +331,10 @@ impl Change<'_> {
         let now = self.run.now;
         let Some(act) = self.run.acts.get_mut(id) else { return };
         act.error.clone_from(&result.error);
+        if let Next::Fail { fault } = &result.next {
+            // What the run fails at is what a retry begins anew.
+            act.error.get_or_insert_with(|| fault.clone());
+        }
         if result.output.is_some() {
             act.output.clone_from(&result.output);
         }
@@ -286,7 +356,7 @@ impl Change<'_> {
             return;
         }
         act.ended_at = Some(now);
-        act.state = if result.error.is_some() { ActState::Failed } else { ActState::Succeeded };
+        act.state = if act.error.is_some() { ActState::Failed } else { ActState::Succeeded };
         if let Next::Follow { port, .. } | Next::Visit { port, .. } = &result.next {
             act.port = Some(port.clone());
         }
@@ -344,7 +414,8 @@ impl Change<'_> {
     /// What an approval said about work that it now approves is settled.
     fn forget_feedback(&mut self, id: &str, node: &str, port: &str) {
         let approves = self.graph.place(node).is_some_and(|place| {
-            matches!(place.node.kind, Kind::Approval(_)) && port == super::SUCCESS
+            matches!(place.node.kind, Kind::Approval(_))
+                && port == crate::domain::workflow::definition::SUCCESS
         });
         if approves && let Some(act) = self.run.acts.get_mut(id) {
             act.feedback.retain(|said| said.from.rsplit_once('#').map(|f| f.0) != Some(node));
@@ -359,17 +430,30 @@ impl Change<'_> {
         match &place.node.kind {
             Kind::Join(join) => {
                 let fired = self.run.fired.get(&place.id).copied();
-                let again = join.mode == JoinMode::And || fired.is_none() || since == fired;
+                let again = join.mode == JoinMode::And || since >= fired;
                 if again {
                     let edges = self.run.places.entry(place.id.clone()).or_default();
                     edges.entry(edge.to_owned()).or_default().push(parent.to_owned());
                 }
             }
-            Kind::Loop(_) if self.graph.is_in_body(link.from, link.to) => {
-                let rounds = self.run.rounds.get(&place.id);
-                // Whoever comes back from an earlier round has been overtaken.
-                if rounds.is_some_and(|rounds| rounds.open && since == Some(rounds.visit)) {
-                    self.visit_from(link.to, parent, edge);
+            Kind::Loop(_) => {
+                let inside = self.graph.is_in_body(link.from, link.to);
+                let rounds = self.run.rounds.get(&place.id).filter(|_| inside && since.is_some());
+                match rounds {
+                    Some(rounds) if since == Some(rounds.visit) => {
+                        let (goes_on, came) = (rounds.open, rounds.back.is_some());
+                        let back = self.run.visits_of.get(&place.id).map_or(1, |visit| visit + 1);
+                        if goes_on && came {
+                            return;
+                        }
+                        if goes_on && let Some(rounds) = self.run.rounds.get_mut(&place.id) {
+                            rounds.back = Some(back);
+                        }
+                        self.visit_from(link.to, parent, edge);
+                    }
+                    // Whoever comes back from an earlier round has been overtaken.
+                    Some(_) => {}
+                    None => self.visit_from(link.to, parent, edge),
                 }
             }
             _ => self.visit_from(link.to, parent, edge),
@@ -504,69 +588,5 @@ impl Change<'_> {
         if let Some(act) = self.run.acts.get(id) {
             self.run.outbox.extend(call_off(self.graph, id, act, reason));
         }
-    }
-
-    /// The run ends, or begins to clean up.
-    fn finish(&mut self, status: Status, fault: Option<Fault>) {
-        if self.run.status.is_terminal() {
-            return;
-        }
-        let live: Vec<String> = self.run.live().map(|(id, _)| id.to_owned()).collect();
-        for id in live {
-            self.call_off(&id, "the run has ended");
-            if let Some(act) = self.run.acts.get_mut(&id) {
-                act.state = ActState::Cancelled;
-                act.ended_at = Some(self.run.now);
-            }
-        }
-        let clean_up = match status {
-            Status::Failed => self.graph.definition.on_run_failure.as_deref(),
-            Status::Stopped => self.graph.definition.on_run_stop.as_deref(),
-            _ => None,
-        };
-        if self.run.ending.is_none()
-            && let Some(node) = clean_up.and_then(|node| self.graph.find(node))
-        {
-            self.run.status = Status::Running;
-            self.run.paused_at = None;
-            self.run.places.clear();
-            let fault = fault.unwrap_or_default();
-            self.run.ending = Some(Ending { status, fault, visits: 0 });
-            self.visit(node, Vec::new(), Vec::new(), Vec::new());
-            return;
-        }
-        let (status, fault) = match &self.run.ending {
-            Some(ending) => (ending.status, Some(ending.fault.clone())),
-            None => (status, fault),
-        };
-        self.run.status = status;
-        self.run.fault = fault;
-        self.run.paused_at = None;
-        self.run.ended_at = Some(self.run.now);
-        self.announce();
-    }
-
-    fn announce(&mut self) {
-        let body = self.run.fault.as_ref().map(|fault| fault.message.clone()).unwrap_or_default();
-        let (kind, severity, word) = match self.run.status {
-            Status::Completed => ("run_completed", "info", "is completed"),
-            Status::Failed => ("run_failed", "critical", "has failed"),
-            _ => return,
-        };
-        self.tell(kind, severity, format!("{} {word}", self.name()), body);
-    }
-
-    fn name(&self) -> String {
-        format!("workflow '{}'", self.graph.definition.name)
-    }
-
-    fn tell(&mut self, kind: &str, severity: &str, title: String, body: String) {
-        let note =
-            Note { to: "human".into(), kind: kind.into(), severity: severity.into(), title, body };
-        self.push(format!("notify:{}:{kind}", self.run.rev), Op::Notify(Box::new(note)));
-    }
-
-    fn push(&mut self, key: String, op: Op) {
-        self.run.outbox.push(Effect { key, op });
     }
 }

@@ -1,0 +1,369 @@
+//! Starting a run.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::error::RunError;
+use super::library;
+use super::run::load;
+use super::wake::{poke, wake};
+use crate::app::App;
+use crate::app::team;
+use crate::core::{Digest, Name, Outcome, TeamName};
+use crate::domain::Extra;
+use crate::domain::expr::Expr;
+use crate::domain::workflow::definition::{
+    Advance, Definition, Input, InputKind, LifeStatus, Overlap,
+};
+use crate::domain::workflow::run::observe::Ask;
+use crate::domain::workflow::run::start::{Start, Trigger};
+use crate::domain::workflow::run::state::Millis;
+use crate::store::{Commit, Expect, Key, Put, Scope, encode};
+
+/// For how long the same request starts no second run.
+const DEDUPE_WINDOW: Millis = 24 * 3600 * 1000;
+
+/// How a run is to be started.
+#[derive(Debug, Clone, Default)]
+pub struct StartOptions {
+    /// What it is told.
+    pub inputs: Map<String, Value>,
+    /// What keeps the same request from starting two runs.
+    pub key: Option<String>,
+    /// Which version; the active one, else the latest.
+    pub version: Option<u32>,
+    /// What starts it: `cli`, `schedule`, `launch`.
+    pub source: String,
+    /// Whether only `workflow step` and `workflow drive` move it.
+    pub manual: bool,
+    /// The task that it is about.
+    pub task: Option<String>,
+    /// The directory of the repository that it works on.
+    pub repo: Option<String>,
+    /// Whether a workflow that is not in use yet is refused.
+    pub only_active: bool,
+    /// Whether everything is checked but nothing started.
+    pub dry_run: bool,
+}
+
+/// A run that was started, or that was there already.
+#[derive(Debug, Clone, Serialize)]
+pub struct Started {
+    /// Its id.
+    pub run: Name,
+    /// Its workflow.
+    pub workflow: String,
+    /// Which version.
+    pub version: u32,
+    /// Whether an earlier request had started it.
+    pub deduplicated: bool,
+    /// Whether the workflow is not in use yet.
+    pub is_draft: bool,
+    /// The runs that must end before it begins.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
+}
+
+/// The runs of a workflow that may not have ended: `workflows/<team>/<name>/active.json`. One that
+/// is not listed here has ended.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct ActiveRuns {
+    runs: Vec<Name>,
+    #[serde(flatten)]
+    extra: Extra,
+}
+
+/// Which run a request started.
+#[derive(Debug, Serialize, Deserialize)]
+struct KeyedRun {
+    run: Name,
+    version: u32,
+    at: Millis,
+    #[serde(flatten)]
+    extra: Extra,
+}
+
+fn active_key(team: &TeamName, workflow: &Name) -> Key {
+    crate::store::Dir::workflow(team, workflow).entry("active.json")
+}
+
+/// The runs of a workflow that have not ended.
+pub fn active(app: &App, team: &TeamName, workflow: &Name) -> Outcome<Vec<Name>> {
+    let listed = app.store.load::<ActiveRuns>(&active_key(team, workflow))?;
+    let mut runs = listed.map(|doc| doc.value.runs).unwrap_or_default();
+    // Each is asked itself: nothing that a crash leaves behind blocks a workflow for ever.
+    runs.retain(|run| load(app, team, run).is_ok_and(|found| !found.run.status.is_terminal()));
+    Ok(runs)
+}
+
+/// Starts a run. It is moved as far as it goes by whoever calls, not here.
+pub fn start(
+    app: &App,
+    team: &TeamName,
+    workflow: &Name,
+    options: StartOptions,
+) -> Outcome<Started> {
+    team::load(app, team)?;
+    let found = library::load(app, team, workflow, options.version)?;
+    match found.status {
+        LifeStatus::Archived => return Err(RunError::Archived(workflow.to_string()).into()),
+        LifeStatus::Draft if options.only_active => {
+            return Err(RunError::Draft(workflow.to_string()).into());
+        }
+        _ => {}
+    }
+    let is_draft = found.status == LifeStatus::Draft;
+    let (inputs, secrets) = check_inputs(&found.definition, options.inputs)?;
+    let concurrency_key = concurrency_key(&found.definition, &inputs)?;
+    let mut locked = app.store.lock(&Scope::Workflow(team.clone(), workflow.clone()))?;
+    let now = app.now_millis();
+    let mut commit = Commit::default();
+    let run = fresh_id(app, workflow)?;
+    if let Some(key) = &options.key {
+        let digest = Digest::of(key.as_bytes()).to_name();
+        let document = Key::run_key(team, workflow, &digest);
+        let known = app.store.load::<KeyedRun>(&document)?;
+        if let Some(known) = known.filter(|doc| now.saturating_sub(doc.value.at) < DEDUPE_WINDOW) {
+            return Ok(Started {
+                run: known.value.run,
+                workflow: workflow.to_string(),
+                version: known.value.version,
+                deduplicated: true,
+                is_draft,
+                after: Vec::new(),
+            });
+        }
+        let keyed =
+            KeyedRun { run: run.clone(), version: found.version, at: now, extra: Map::new() };
+        commit.puts.push(Put::new(document, encode(&keyed), Expect::Any));
+    }
+    let mut runs = active(app, team, workflow)?;
+    let others = rivals(app, team, &runs, concurrency_key.as_ref())?;
+    let policy = &found.definition.concurrency;
+    let room = policy.max.unwrap_or(1).max(1) as usize;
+    let crowded = others.len() >= room && policy.policy != Overlap::Allow
+        || policy.max.is_some_and(|max| others.len() >= max as usize);
+    let (mut after, mut replaced) = (Vec::new(), Vec::new());
+    if crowded {
+        match policy.policy {
+            Overlap::Replace => replaced = others,
+            Overlap::Queue => after = others.iter().map(Name::to_string).collect(),
+            Overlap::Forbid | Overlap::Allow => {
+                let runs = others.iter().map(Name::to_string).collect();
+                return Err(RunError::Active { workflow: workflow.to_string(), runs }.into());
+            }
+        }
+    }
+    if options.dry_run {
+        let (workflow, version) = (workflow.to_string(), found.version);
+        return Ok(Started { run, workflow, version, deduplicated: false, is_draft, after });
+    }
+    let start = Start {
+        schema: Start::schema(),
+        run: run.to_string(),
+        team: team.to_string(),
+        workflow: workflow.to_string(),
+        version: found.version,
+        digest: found.digest,
+        created_at: now,
+        trigger: Trigger {
+            source: options.source,
+            by: super::step::actor(app),
+            key: options.key,
+            task: options.task,
+            parent: None,
+        },
+        inputs,
+        repo: options.repo,
+        manual: options.manual || found.definition.advance == Advance::Manual,
+        concurrency_key,
+        after: after.clone(),
+        definition: found.definition,
+        extra: Map::new(),
+    };
+    keep_secrets(app, team, &run, &secrets)?;
+    runs.push(run.clone());
+    let listed = ActiveRuns { runs, extra: Map::new() };
+    commit.puts.push(Put::new(active_key(team, workflow), encode(&listed), Expect::Any));
+    commit.puts.push(Put::new(Key::run_start(team, &run), encode(&start), Expect::Absent));
+    locked.commit(&commit)?;
+    drop(locked);
+    // Whatever happens to this process, `tick` will see the new run.
+    if !start.manual {
+        poke(app, team, &run)?;
+    }
+    for other in replaced {
+        let ask = Ask::Stop { reason: format!("replaced by {run}"), kill: false };
+        super::requests::post(app, team, &other, ask)?;
+        wake(app, team, &other);
+    }
+    let version = start.version;
+    Ok(Started { run, workflow: start.workflow, version, deduplicated: false, is_draft, after })
+}
+
+/// The active runs with the same concurrency key.
+fn rivals(app: &App, team: &TeamName, runs: &[Name], key: Option<&Value>) -> Outcome<Vec<Name>> {
+    let mut all = Vec::new();
+    for run in runs {
+        if key.is_none() || super::run::start_of(app, team, run)?.concurrency_key.as_ref() == key {
+            all.push(run.clone());
+        }
+    }
+    Ok(all)
+}
+
+fn concurrency_key(definition: &Definition, inputs: &Map<String, Value>) -> Outcome<Option<Value>> {
+    let Some(key) = &definition.concurrency.key else { return Ok(None) };
+    let expr = Expr::compile(key)?;
+    Ok(Some(expr.eval(&serde_json::json!({"inputs": inputs}))?))
+}
+
+fn fresh_id(app: &App, workflow: &Name) -> Outcome<Name> {
+    let day = app.now().format("%Y%m%d");
+    let short: String = workflow.as_str().chars().take(60).collect();
+    Ok(Name::parse(format!("{short}-{day}-{}", app.ids.hex(6)))?)
+}
+
+/// The mark that stands for a secret input everywhere but in the program that needs it.
+fn secret_mark(name: &str) -> String {
+    format!("{{{{secret:{name}}}}}")
+}
+
+/// Checks what a run is told against what its workflow wants to know. Returns the inputs, secret
+/// ones as marks, and the secrets.
+pub fn check_inputs(
+    definition: &Definition,
+    given: Map<String, Value>,
+) -> Outcome<(Map<String, Value>, Map<String, Value>)> {
+    let mut problems = Vec::new();
+    let (mut inputs, mut secrets) = (Map::new(), Map::new());
+    for name in given.keys().filter(|name| !definition.inputs.contains_key(*name)) {
+        let known: Vec<&str> = definition.inputs.keys().map(String::as_str).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        problems.push(format!("there is no input '{name}' (inputs: {known})"));
+    }
+    for (name, input) in &definition.inputs {
+        let value = given.get(name).cloned().or_else(|| input.default.clone());
+        match value.map(|value| fit(input, value)) {
+            Some(Ok(value)) if input.secret => {
+                secrets.insert(name.clone(), value);
+                inputs.insert(name.clone(), Value::String(secret_mark(name)));
+            }
+            Some(Ok(value)) => {
+                inputs.insert(name.clone(), value);
+            }
+            Some(Err(why)) => problems.push(format!("'{name}' {why}")),
+            None if input.required => problems.push(format!("'{name}' is missing")),
+            None => {
+                inputs.insert(name.clone(), Value::Null);
+            }
+        }
+    }
+    if problems.is_empty() {
+        Ok((inputs, secrets))
+    } else {
+        Err(RunError::Inputs { problems }.into())
+    }
+}
+
+/// A value as the input wants it: from the command line, everything is text at first.
+fn fit(input: &Input, value: Value) -> Result<Value, String> {
+    let wanted = match input.kind {
+        InputKind::String | InputKind::File => "a text",
+        InputKind::Int => "a whole number",
+        InputKind::Float => "a number",
+        InputKind::Bool => "true or false",
+        InputKind::List => "a list",
+        InputKind::Object => "an object",
+    };
+    let read = |text: &str| serde_json::from_str::<Value>(text).ok();
+    let value = match (input.kind, value) {
+        (InputKind::String | InputKind::File, value @ Value::String(_)) => Some(value),
+        (InputKind::String, value @ (Value::Number(_) | Value::Bool(_))) => {
+            Some(Value::String(value.to_string()))
+        }
+        (_, Value::String(text)) => read(&text),
+        (_, value) => Some(value),
+    };
+    let fits = |value: &Value| match input.kind {
+        InputKind::String | InputKind::File => value.is_string(),
+        InputKind::Int => value.is_i64() || value.is_u64(),
+        InputKind::Float => value.is_number(),
+        InputKind::Bool => value.is_boolean(),
+        InputKind::List => value.is_array(),
+        InputKind::Object => value.is_object(),
+    };
+    let value = value.filter(fits).ok_or_else(|| format!("must be {wanted}"))?;
+    if !input.choices.is_empty() && !input.choices.contains(&value) {
+        let choices: Vec<String> = input.choices.iter().map(Value::to_string).collect();
+        return Err(format!("must be one of {}", choices.join(", ")));
+    }
+    if let (Some(pattern), Value::String(text)) = (&input.pattern, &value) {
+        let matches = regex::Regex::new(pattern).is_ok_and(|regex| regex.is_match(text));
+        if !matches {
+            return Err(format!("must match {pattern}"));
+        }
+    }
+    let size = match &value {
+        Value::String(text) => Some(text.chars().count() as f64),
+        Value::Array(items) => Some(items.len() as f64),
+        other => other.as_f64(),
+    };
+    match (size, input.min, input.max) {
+        (Some(size), Some(min), _) if size < min => Err(format!("must be at least {min}")),
+        (Some(size), _, Some(max)) if size > max => Err(format!("must be at most {max}")),
+        _ => Ok(value),
+    }
+}
+
+/// Keeps the secret inputs of a run where only its user can read them.
+pub(super) fn keep_secrets(
+    app: &App,
+    team: &TeamName,
+    run: &Name,
+    secrets: &Map<String, Value>,
+) -> Outcome<()> {
+    if secrets.is_empty() {
+        return Ok(());
+    }
+    let put = Put::new(Key::run_secrets(team, run), encode(secrets), Expect::Absent);
+    super::children::once(app, &Put { secret: true, ..put })
+}
+
+/// Puts the secret inputs of a run in the place of their marks.
+pub fn reveal(app: &App, team: &TeamName, run: &Name, value: &mut Value) -> Outcome<Vec<String>> {
+    let Some(found) = app.store.load::<Map<String, Value>>(&Key::run_secrets(team, run))? else {
+        return Ok(Vec::new());
+    };
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let secrets: Vec<(String, String)> =
+        found.value.iter().map(|(name, value)| (secret_mark(name), text(value))).collect();
+    replace(value, &|text| {
+        let mut changed = text.to_owned();
+        for (mark, secret) in &secrets {
+            changed = changed.replace(mark, secret);
+        }
+        changed
+    });
+    Ok(secrets.into_iter().map(|(_, secret)| secret).collect())
+}
+
+/// Takes secrets out of what a program has said.
+pub fn conceal(secrets: &[String], value: &mut Value) {
+    replace(value, &|text| {
+        let mut changed = text.to_owned();
+        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+            changed = changed.replace(secret.as_str(), "***");
+        }
+        changed
+    });
+}
+
+fn replace(value: &mut Value, change: &dyn Fn(&str) -> String) {
+    match value {
+        Value::String(text) => *text = change(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, change)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| replace(field, change)),
+        _ => {}
+    }
+}
