@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use clawteam::domain::workflow::definition::{Definition, Edge};
 use clawteam::domain::workflow::run::enabled::next_wake;
 use clawteam::domain::workflow::run::observe::{Ask, Verdict};
 use clawteam::domain::workflow::run::state::Status;
@@ -53,11 +54,18 @@ struct Seen {
     ends: BTreeMap<String, usize>,
     words: BTreeMap<String, usize>,
     steps: usize,
+    /// Runs so long that visits were forgotten.
+    long: usize,
 }
 
 fn play(seed: u64, seen: &mut Seen) {
     let mut chance = Chance::new(seed);
-    let (graph, start) = begin(definition(&mut chance));
+    let definition = definition(&mut chance);
+    play_with(seed, chance, definition, seen);
+}
+
+fn play_with(seed: u64, mut chance: Chance, definition: Definition, seen: &mut Seen) {
+    let (graph, start) = begin(definition);
     let known = Known { start, members: members(&["lead"]) };
     let mut twin = Twin::new(&graph, &known);
     twin.trace.insert(0, format!("seed {seed}"));
@@ -116,6 +124,7 @@ fn play(seed: u64, seen: &mut Seen) {
             }
         }
     }
+    seen.long += usize::from(twin.run.acts.len() + 30 < twin.run.visits as usize);
     let end = twin.run.fault.as_ref().map_or("", |fault| fault.code.as_str());
     *seen.ends.entry(format!("{} {end}", twin.run.status.word())).or_default() += 1;
     for word in &twin.trace[2..] {
@@ -156,6 +165,31 @@ fn runs_by_chance_go_the_same_way_in_both_interpreters() {
     ] {
         assert!(ends.contains(end), "no run ended as '{end}': {ends:?}");
     }
+}
+
+/// The model forgets nothing; the run does. Neither decides otherwise for that.
+#[test]
+fn what_is_forgotten_changes_no_decision() {
+    let mut seen = Seen::default();
+    for seed in 0..250 {
+        let mut chance = Chance::new(1_000_000 + seed);
+        let mut definition = definition(&mut chance);
+        definition.limits.max_visits = Some(150);
+        definition.limits.max_node_visits = Some(150);
+        definition.limits.max_steps = None;
+        definition.limits.deadline = None;
+        // What comes to an end begins again.
+        let ids: Vec<String> = definition.nodes.keys().cloned().collect();
+        for id in &ids[1..] {
+            let ends = !definition.edges.iter().any(|edge| edge.from == *id);
+            if ends {
+                let (from, to) = (id.clone(), ids[0].clone());
+                definition.edges.push(Edge { from, to, ..Edge::default() });
+            }
+        }
+        play_with(seed, chance, definition, &mut seen);
+    }
+    assert!(seen.long > 15, "{seen:?}");
 }
 
 /// Minutes: `cargo test --release --test it very_many_runs -- --ignored`.

@@ -118,10 +118,11 @@ impl Model {
             definition.nodes.iter().map(|(id, node)| (id.clone(), Rc::new(node.clone()))).collect();
         let mut ways: Vec<Way> = Vec::new();
         for edge in &definition.edges {
+            let loops = matches!(definition.nodes[&edge.from].kind, Kind::Loop(_));
             ways.push(Way {
                 from: edge.from.clone(),
                 to: edge.to.clone(),
-                port: edge.port().to_owned(),
+                port: if loops && edge.port() == "success" { "done" } else { edge.port() }.into(),
                 when: edge.when.clone(),
                 otherwise: edge.otherwise,
                 drawn: true,
@@ -254,7 +255,16 @@ impl Model {
 
     /// Whether `visit` is `older`, or comes of it.
     pub(crate) fn descends(&self, visit: usize, older: usize) -> bool {
-        visit == older || self.visits[visit].parents.iter().any(|up| self.descends(*up, older))
+        let (mut todo, mut seen) = (vec![visit], BTreeSet::new());
+        while let Some(at) = todo.pop() {
+            if at == older {
+                return true;
+            }
+            if seen.insert(at) {
+                todo.extend(&self.visits[at].parents);
+            }
+        }
+        false
     }
 
     /// An expression, as far as the model knows any. `None`: it cannot be evaluated.
