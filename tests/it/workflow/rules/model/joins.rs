@@ -8,8 +8,8 @@ use super::{Life, Model, Standing, Token};
 
 impl Model {
     fn join(&self, id: &str) -> Option<Join> {
-        match self.node(id).kind {
-            Kind::Join(join) => Some(join),
+        match &self.node(id).kind {
+            Kind::Join(join) => Some(join.clone()),
             _ => None,
         }
     }
@@ -200,7 +200,7 @@ impl Model {
         let mut arrives = false;
         loop {
             let size = before.len();
-            for way in &self.ways {
+            for way in self.ways.iter() {
                 if before.contains(&way.from) {
                     arrives |= way.to == join;
                     if way.to != join {
