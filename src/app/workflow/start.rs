@@ -13,7 +13,7 @@ use crate::core::{Digest, Name, Outcome, TeamName};
 use crate::domain::Extra;
 use crate::domain::expr::Expr;
 use crate::domain::workflow::definition::{
-    Advance, Definition, Input, InputKind, LifeStatus, Overlap,
+    Advance, Definition, Input, InputKind, LifeStatus, Overlap, input_fits,
 };
 use crate::domain::workflow::run::observe::Ask;
 use crate::domain::workflow::run::start::{Start, Trigger};
@@ -252,7 +252,7 @@ pub fn check_inputs(
             Some(Ok(value)) => {
                 inputs.insert(name.clone(), value);
             }
-            Some(Err(why)) => problems.push(format!("'{name}' {why}")),
+            Some(Err(why)) => problems.push(format!("'{name}': {why}")),
             None if input.required => problems.push(format!("'{name}' is missing")),
             None => {
                 inputs.insert(name.clone(), Value::Null);
@@ -268,52 +268,16 @@ pub fn check_inputs(
 
 /// A value as the input wants it: from the command line, everything is text at first.
 fn fit(input: &Input, value: Value) -> Result<Value, String> {
-    let wanted = match input.kind {
-        InputKind::String | InputKind::File => "a text",
-        InputKind::Int => "a whole number",
-        InputKind::Float => "a number",
-        InputKind::Bool => "true or false",
-        InputKind::List => "a list",
-        InputKind::Object => "an object",
-    };
-    let read = |text: &str| serde_json::from_str::<Value>(text).ok();
     let value = match (input.kind, value) {
-        (InputKind::String | InputKind::File, value @ Value::String(_)) => Some(value),
         (InputKind::String, value @ (Value::Number(_) | Value::Bool(_))) => {
-            Some(Value::String(value.to_string()))
+            Value::String(value.to_string())
         }
-        (_, Value::String(text)) => read(&text),
-        (_, value) => Some(value),
+        (InputKind::String | InputKind::File, value) => value,
+        (_, Value::String(text)) => serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        (_, value) => value,
     };
-    let fits = |value: &Value| match input.kind {
-        InputKind::String | InputKind::File => value.is_string(),
-        InputKind::Int => value.is_i64() || value.is_u64(),
-        InputKind::Float => value.is_number(),
-        InputKind::Bool => value.is_boolean(),
-        InputKind::List => value.is_array(),
-        InputKind::Object => value.is_object(),
-    };
-    let value = value.filter(fits).ok_or_else(|| format!("must be {wanted}"))?;
-    if !input.choices.is_empty() && !input.choices.contains(&value) {
-        let choices: Vec<String> = input.choices.iter().map(Value::to_string).collect();
-        return Err(format!("must be one of {}", choices.join(", ")));
-    }
-    if let (Some(pattern), Value::String(text)) = (&input.pattern, &value) {
-        let matches = regex::Regex::new(pattern).is_ok_and(|regex| regex.is_match(text));
-        if !matches {
-            return Err(format!("must match {pattern}"));
-        }
-    }
-    let size = match &value {
-        Value::String(text) => Some(text.chars().count() as f64),
-        Value::Array(items) => Some(items.len() as f64),
-        other => other.as_f64(),
-    };
-    match (size, input.min, input.max) {
-        (Some(size), Some(min), _) if size < min => Err(format!("must be at least {min}")),
-        (Some(size), _, Some(max)) if size > max => Err(format!("must be at most {max}")),
-        _ => Ok(value),
-    }
+    input_fits(input, &value)?;
+    Ok(value)
 }
 
 /// Keeps the secret inputs of a run where only its user can read them.

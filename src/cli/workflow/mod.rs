@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::Cx;
+use super::tick::TickArgs;
 use crate::core::Outcome;
 
 /// The commands of the group.
@@ -80,6 +81,8 @@ pub(super) enum WorkflowCommand {
     Step(run::StepArgs),
     /// Move a run until it ends, and show what it does
     Drive(run::DriveArgs),
+    /// Move every run that is due, and do all else that is (the same as `clawteam tick`)
+    Tick(TickArgs),
     /// Try a workflow out: a file says what agents, people and programs answer
     Test(test::TestArgs),
     /// Show how a run stands
@@ -139,6 +142,7 @@ pub(super) fn run(cx: &Cx, command: WorkflowCommand) -> Outcome<ExitCode> {
         WorkflowCommand::Run(args) => return run::run(cx, *args),
         WorkflowCommand::Step(args) => return run::step(cx, args),
         WorkflowCommand::Drive(args) => return run::drive_run(cx, args),
+        WorkflowCommand::Tick(args) => return super::tick::run(cx, args),
         WorkflowCommand::Test(args) => return test::test(cx, args),
         WorkflowCommand::Status(args) => return look::status(cx, args),
         WorkflowCommand::Explain(args) => return look::explain_run(cx, args),

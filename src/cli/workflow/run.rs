@@ -236,11 +236,10 @@ fn repository(cx: &Cx, named: Option<&str>) -> Outcome<Option<String>> {
     let path = std::path::absolute(named.unwrap_or(".")).map_err(|error| {
         BadInput(format!("the directory '{}' cannot be found: {error}", named.unwrap_or(".")))
     })?;
-    match cx.app.git.discover(&path) {
-        Ok(_) => Ok(Some(path.display().to_string())),
-        Err(error) if named.is_some() => Err(error.into()),
-        Err(_) => Ok(Some(path.display().to_string())),
+    if named.is_some() {
+        cx.app.git.discover(&path)?;
     }
+    Ok(Some(path.display().to_string()))
 }
 
 pub(crate) fn step(cx: &Cx, args: StepArgs) -> Outcome<ExitCode> {

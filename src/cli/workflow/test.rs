@@ -54,7 +54,7 @@ impl Diagnose for BadScenario {
 fn read(path: &str) -> Outcome<Scenario> {
     let content = file::read_text(path)?;
     let bad = |why: String| BadScenario { path: path.to_owned(), why };
-    if path.ends_with(".json") || content.trim_start().starts_with('{') {
+    if content.trim_start().starts_with('{') {
         return Ok(serde_json::from_str(&content).map_err(|error| bad(error.to_string()))?);
     }
     Ok(toml::from_str(&content).map_err(|error| bad(error.message().to_owned()))?)
