@@ -54,8 +54,8 @@ pub(crate) enum Answer {
     Done(String),
     /// It is done, with artifacts of these names.
     Handed(String, Vec<String>),
-    /// It is done, and the worker found this out.
-    Details(Value),
+    /// A merge has conflicts, and the worker found this out.
+    Conflict(Value),
     /// It failed: a code and words.
     Fail(&'static str, String),
     /// Whoever worked is gone.
@@ -239,6 +239,10 @@ impl<'s> World<'s> {
             for asked in asked(id, act, now) {
                 if matches!(asked.what, "task" | "verify" | "approval" | "item" | "child") {
                     let open = self.things.open.get(&asked.id).copied();
+                    if asked.what == "child" && open.is_none() {
+                        // Its turn has not come.
+                        continue;
+                    }
                     assert_eq!(open, Some(true), "{asked:?} is waited for, but is not open");
                 }
                 let Some(answer) = (self.script)(&asked) else { continue };
@@ -412,7 +416,10 @@ pub(crate) fn found_of(asked: &Asked, answer: Answer) -> Found {
             output = Output::text(text);
             artifacts = names.iter().map(|name| artifact(name)).collect();
         }
-        Answer::Details(value) => details = value.as_object().cloned().unwrap_or_default(),
+        Answer::Conflict(value) => {
+            details = value.as_object().cloned().unwrap_or_default();
+            error = Some(Fault::new("merge_conflict", "both sides changed a line"));
+        }
         Answer::Fail(code, message) => error = Some(Fault::new(code, message)),
     }
     match asked.what {
