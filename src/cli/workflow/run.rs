@@ -263,12 +263,7 @@ pub(crate) fn step(cx: &Cx, args: StepArgs) -> Outcome<ExitCode> {
 }
 
 fn step_payload(loaded: &Loaded, moved: &Moved) -> Value {
-    let brief = |record: &Record| {
-        let mut brief = serde_json::to_value(&record.tr).unwrap_or_default();
-        brief["word"] = json!(record.tr.word());
-        brief["rev"] = json!(record.rev);
-        brief
-    };
+    let brief = |record: &Record| text::brief(record);
     json!({
         "run": loaded.start.run,
         "rev": loaded.run.rev,

@@ -262,7 +262,12 @@ impl<'s> World<'s> {
                 add(&mut found, id, fresh);
             }
         }
-        Observation { requests: self.things.requests.clone(), found, dead: self.dead.clone() }
+        Observation {
+            requests: self.things.requests.clone(),
+            found,
+            dead: self.dead.clone(),
+            held: false,
+        }
     }
 
     /// One step. `None`: nothing moves now.

@@ -378,11 +378,16 @@ impl Beginning<'_> {
             let value = self.view.value(text).map_err(|e| condition_fault(&self.act.node, &e))?;
             vars.insert(name.clone(), value);
         }
-        // What leaves the node sees the new values.
-        let mut run = self.view.run.clone();
-        run.vars.extend(vars.iter().map(|(name, value)| (name.clone(), value.clone())));
-        let view = View { run: &run, ..self.view.at(self.act) };
-        let result = route::success(&view, self.act, self.node, SUCCESS, None, Vec::new());
+        let asks = self.view.graph.leaving(self.node, SUCCESS).any(|edge| edge.when.is_some());
+        let result = if asks {
+            // What leaves the node sees the new values.
+            let mut run = self.view.run.clone();
+            run.vars.extend(vars.iter().map(|(name, value)| (name.clone(), value.clone())));
+            let view = View { run: &run, ..self.view.at(self.act) };
+            route::success(&view, self.act, self.node, SUCCESS, None, Vec::new())
+        } else {
+            route::success(&self.view, self.act, self.node, SUCCESS, None, Vec::new())
+        };
         Ok(Begin::Done { result: Box::new(result), vars, rounds: None })
     }
 }
