@@ -155,7 +155,8 @@ fn the_edges_of_a_set_see_what_it_set() {
 
 #[test]
 fn guards_fork_fall_back_and_fail_by_name() {
-    let cases: [(&[&str], (Status, &str), &[&str]); 4] = [
+    type Case<'c> = (&'c [&'c str], (Status, &'c str), &'c [&'c str]);
+    let cases: [Case; 4] = [
         (&["A>B:success?true", "A>C:success?true", "A>D!"], FINE, &["A#1", "B#1", "C#1"]),
         (&["A>B:success?false", "A>C:success?true", "A>D"], FINE, &["A#1", "C#1", "D#1"]),
         (&["A>B:success?false", "A>D:success!"], FINE, &["A#1", "D#1"]),

@@ -81,7 +81,7 @@ fn explore(mut twin: Twin, count: &mut Count) {
 fn graph(letters: &[char], edges: &[(usize, usize, &str)], visits: u32, count: &mut Count) {
     let mut nodes = Map::new();
     for (n, letter) in letters.iter().enumerate() {
-        let first_in = edges.iter().filter(|edge| edge.1 == n).map(|edge| edge.0).last();
+        let first_in = edges.iter().filter(|edge| edge.1 == n).map(|edge| edge.0).next_back();
         nodes.insert(format!("n{n}"), alphabet(*letter, first_in));
     }
     let edges: Vec<String> =
@@ -163,9 +163,9 @@ fn all(scope: &Scope) -> Count {
                 continue;
             }
             let mut edges = Vec::new();
-            for from in 0..nodes {
-                let ports = ports(letters[from]);
-                let decides = letters[from] == 'c';
+            for (from, letter) in letters.iter().enumerate() {
+                let ports = ports(*letter);
+                let decides = *letter == 'c';
                 let ports = if scope.whole || decides { ports } else { &ports[..1] };
                 for port in ports {
                     let ends = (0..nodes).filter(|to| scope.whole || *to != from);

@@ -68,18 +68,22 @@ pub(crate) enum Answer {
     Event(Value),
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what scripts give")]
 pub(crate) fn done() -> Option<Answer> {
     Some(Answer::Done("ok".into()))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what scripts give")]
 pub(crate) fn fail() -> Option<Answer> {
     Some(Answer::Fail("task_failed", "no".into()))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what scripts give")]
 pub(crate) fn approve() -> Option<Answer> {
     Some(Answer::Verdict(Verdict::Approved, "fine".into()))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what scripts give")]
 pub(crate) fn reject(why: &str) -> Option<Answer> {
     Some(Answer::Verdict(Verdict::Rejected, why.into()))
 }
@@ -93,6 +97,9 @@ pub(crate) fn well(asked: &Asked) -> Option<Answer> {
         _ => done(),
     }
 }
+
+/// How the outside answers.
+type Script<'s> = Box<dyn FnMut(&Asked) -> Option<Answer> + 's>;
 
 /// What is known besides observations.
 #[derive(Clone)]
@@ -177,7 +184,7 @@ pub(crate) struct World<'s> {
     /// Effects that were done since the last record.
     pub(crate) done: Vec<String>,
     pub(crate) dead: Vec<(String, String)>,
-    pub(crate) script: Box<dyn FnMut(&Asked) -> Option<Answer> + 's>,
+    pub(crate) script: Script<'s>,
     pub(crate) watch: Watch,
     /// Whether only cheap checks are made.
     pub(crate) light: bool,
