@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::build::{T0, begin, flow_with};
 use super::twin::Twin;
-use super::world::{Answer, Asked, Known, members};
+use super::world::{Answer, Asked, Known};
 
 /// Kinds of nodes: a letter, the node, and its ports.
 fn alphabet(letter: char, first_in: Option<usize>) -> Value {
@@ -89,7 +89,7 @@ fn graph(letters: &[char], edges: &[(usize, usize, &str)], visits: u32, count: &
     let edges: Vec<&str> = edges.iter().map(String::as_str).collect();
     let more = json!({"start":["n0"],"limits":{"maxVisits":visits}});
     let (graph, start) = begin(flow_with(Value::Object(nodes), &edges, more));
-    run_all(&graph, &Known { start, members: members(&["lead"]) }, count);
+    run_all(&graph, &Known::new(start, &["lead"]), count);
 }
 
 fn run_all(graph: &Graph, known: &Known, count: &mut Count) {

@@ -12,7 +12,7 @@ use serde_json::{Map, json};
 use super::build::{S, T0, begin};
 use super::chance::{Chance, definition};
 use super::twin::Twin;
-use super::world::{Answer, Asked, Known, members};
+use super::world::{Answer, Asked, Known};
 
 /// How the outside answers: mostly well.
 pub(crate) fn answer(chance: &mut Chance, asked: &Asked) -> Answer {
@@ -66,7 +66,7 @@ fn play(seed: u64, log: &mut Seen) {
 
 fn play_with(seed: u64, mut chance: Chance, definition: Definition, log: &mut Seen) {
     let (graph, start) = begin(definition);
-    let known = Known { start, members: members(&["lead"]) };
+    let known = Known::new(start, &["lead"]);
     let mut twin = Twin::new(&graph, &known);
     twin.trace.insert(0, format!("seed {seed}"));
     twin.thorough = seed.is_multiple_of(8);
