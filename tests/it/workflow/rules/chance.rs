@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::build::flow_with;
 
-/// Numbers that look random (SplitMix64).
+/// Numbers that look random (`SplitMix64`).
 #[derive(Clone)]
 pub(crate) struct Chance(u64);
 
@@ -43,8 +43,8 @@ pub(crate) fn definition(chance: &mut Chance) -> Definition {
     let mut edges: Vec<String> = Vec::new();
     let mut nodes = Map::new();
     let works: Vec<String> = (0..count).filter(|n| !joins[*n]).map(|n| format!("n{n}")).collect();
-    for n in 0..count {
-        let (node, ports) = if joins[n] { join(chance, count) } else { other(chance, n, &works) };
+    for (n, joins) in joins.iter().enumerate() {
+        let (node, ports) = if *joins { join(chance, count) } else { other(chance, n, &works) };
         nodes.insert(format!("n{n}"), node);
         for port in ports {
             leave(chance, n, count, port, &mut edges);

@@ -17,7 +17,7 @@ use serde_json::json;
 use super::build::{S, begin};
 use super::chance::{Chance, definition};
 use super::random::answer;
-use super::world::{Asked, Known, Things, asked, found_of, members};
+use super::world::{Asked, Known, Things, asked, found_of};
 
 /// What is on disk, and what is outside.
 struct Place<'g> {
@@ -217,7 +217,7 @@ fn a_disturbed_run_comes_to_the_journal_of_an_undisturbed_one() {
     let (mut records, mut again) = (0, 0);
     for seed in 0..250 {
         let (graph, start) = begin(definition(&mut Chance::new(seed)));
-        let known = Known { start, members: members(&["lead", "ann"]) };
+        let known = Known::new(start, &["lead", "ann"]);
         let mut calm = Place::new(&graph, &known, seed);
         let wanted = calm.run(None);
         records += wanted.len();

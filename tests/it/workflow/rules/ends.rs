@@ -1,6 +1,9 @@
 //! How branches and runs end.
 
+use clawteam::core::Digest;
+use clawteam::domain::workflow::run::apply::apply;
 use clawteam::domain::workflow::run::observe::Ask;
+use clawteam::domain::workflow::run::record::{Actor, Record, Tr};
 use clawteam::domain::workflow::run::state::{ActState, Status};
 use serde_json::{Value, json};
 
@@ -155,7 +158,8 @@ fn the_edges_of_a_set_see_what_it_set() {
 
 #[test]
 fn guards_fork_fall_back_and_fail_by_name() {
-    let cases: [(&[&str], (Status, &str), &[&str]); 4] = [
+    type Case<'c> = (&'c [&'c str], (Status, &'c str), &'c [&'c str]);
+    let cases: [Case; 4] = [
         (&["A>B:success?true", "A>C:success?true", "A>D!"], FINE, &["A#1", "B#1", "C#1"]),
         (&["A>B:success?false", "A>C:success?true", "A>D"], FINE, &["A#1", "C#1", "D#1"]),
         (&["A>B:success?false", "A>D:success!"], FINE, &["A#1", "D#1"]),
@@ -258,4 +262,43 @@ fn what_cannot_be_done_outside_pauses_the_run() {
     world.dead.clear();
     world.ask(Ask::Resume);
     assert_eq!(world.answers(well).end().outcome(), FINE);
+}
+
+// T29
+#[test]
+fn a_long_result_is_looked_at_as_a_whole() {
+    let whole = format!("{{\"filler\":\"{}\",\"n\":7}}", "x".repeat(20_000));
+    let digest = Digest::of(whole.as_bytes());
+    let nodes = json!({"A":{"type":"task","checks":{"successPattern":"\"N\":7"}},
+        "C":{"type":"condition","expr":"last.output.n == 7"},"Y":"task","N":"task"});
+    let mut world = World::new(flow(nodes, &["A>C", "C>Y:yes", "C>N:no"]));
+    world.known.blobs.insert(digest.as_str().to_owned(), whole.clone().into_bytes());
+    let world = world.answers(move |asked| match asked.node.as_str() {
+        "A" => Some(Answer::Long(whole[..100].into(), digest.clone(), whole.len() as u64)),
+        _ => done(),
+    });
+    let world = world.end();
+    assert_eq!(world.began(), ["A#1", "C#1", "Y#1"], "{:?}", world.run.fault);
+    let state = serde_json::to_string(&world.run).expect("a state");
+    assert!(state.len() < 10_000, "the state holds only the beginning");
+}
+
+#[test]
+fn a_record_that_cannot_be_fails_the_run_by_name() {
+    let mut world = World::new(flow(json!({"A":"task","B":"task"}), &["A>B"])).answers(|_| None);
+    world.settle();
+    let start = world.records[0].clone();
+    let record = |rev, tr| Record { rev, now: T0, tr, acked: vec![], actor: Actor::default() };
+    let impossible = [
+        record(2, start.tr.clone()),
+        record(2, Tr::Again { act: "A#1".into() }),
+        record(2, Tr::Again { act: "X#9".into() }),
+        record(5, Tr::Deadline),
+    ];
+    for record in impossible {
+        let after = apply(&world.graph, world.run.clone(), &record);
+        let code = after.fault.as_ref().map(|fault| fault.code.as_str());
+        assert_eq!((after.status, code), (Status::Failed, Some("corrupt_record")), "{record:?}");
+        assert!(after.live().next().is_none());
+    }
 }

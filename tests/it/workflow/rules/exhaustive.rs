@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::build::{T0, begin, flow_with};
 use super::twin::Twin;
-use super::world::{Answer, Asked, Known, members};
+use super::world::{Answer, Asked, Known};
 
 /// Kinds of nodes: a letter, the node, and its ports.
 fn alphabet(letter: char, first_in: Option<usize>) -> Value {
@@ -81,7 +81,7 @@ fn explore(mut twin: Twin, count: &mut Count) {
 fn graph(letters: &[char], edges: &[(usize, usize, &str)], visits: u32, count: &mut Count) {
     let mut nodes = Map::new();
     for (n, letter) in letters.iter().enumerate() {
-        let first_in = edges.iter().filter(|edge| edge.1 == n).map(|edge| edge.0).last();
+        let first_in = edges.iter().filter(|edge| edge.1 == n).map(|edge| edge.0).next_back();
         nodes.insert(format!("n{n}"), alphabet(*letter, first_in));
     }
     let edges: Vec<String> =
@@ -89,7 +89,7 @@ fn graph(letters: &[char], edges: &[(usize, usize, &str)], visits: u32, count: &
     let edges: Vec<&str> = edges.iter().map(String::as_str).collect();
     let more = json!({"start":["n0"],"limits":{"maxVisits":visits}});
     let (graph, start) = begin(flow_with(Value::Object(nodes), &edges, more));
-    run_all(&graph, &Known { start, members: members(&["lead"]) }, count);
+    run_all(&graph, &Known::new(start, &["lead"]), count);
 }
 
 fn run_all(graph: &Graph, known: &Known, count: &mut Count) {
@@ -163,9 +163,9 @@ fn all(scope: &Scope) -> Count {
                 continue;
             }
             let mut edges = Vec::new();
-            for from in 0..nodes {
-                let ports = ports(letters[from]);
-                let decides = letters[from] == 'c';
+            for (from, letter) in letters.iter().enumerate() {
+                let ports = ports(*letter);
+                let decides = *letter == 'c';
                 let ports = if scope.whole || decides { ports } else { &ports[..1] };
                 for port in ports {
                     let ends = (0..nodes).filter(|to| scope.whole || *to != from);

@@ -121,7 +121,7 @@ fn a_run_of_thousands_of_rounds_stays_small() {
         if world.records.len() == 300 {
             early = size(&world);
         }
-        if world.records.len() > 300 && world.records.len() % 500 == 0 {
+        if world.records.len() > 300 && world.records.len().is_multiple_of(500) {
             assert!(size(&world) < early * 2, "{} after {}", size(&world), early);
         }
         let last = world.records.len();

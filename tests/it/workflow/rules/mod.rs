@@ -1,5 +1,7 @@
 //! The rules by which a run moves: pure functions, driven through a scripted world.
 
+#![expect(clippy::cast_possible_truncation, reason = "the numbers of these tests are small")]
+
 mod build;
 mod chance;
 mod check;

@@ -54,7 +54,8 @@ fn an_approval_is_passed_on_once_and_then_expires() {
 
 #[test]
 fn what_happens_when_nobody_decides_is_as_the_node_says() {
-    let cases: [(&str, &[&str], (Status, &str), &str); 4] = [
+    type Case<'c> = (&'c str, &'c [&'c str], (Status, &'c str), &'c str);
+    let cases: [Case; 4] = [
         ("approve", &["P>Z"], FINE, "Z#1"),
         ("reject", &["P>Z", "P>R:rejected"], FINE, "R#1"),
         ("reject", &["P>Z", "P>R:rejected", "P>E:expired"], FINE, "E#1"),
@@ -128,12 +129,12 @@ fn speakers(world: &World) -> Vec<String> {
 /// How many tasks of the meeting came before this one: those of earlier turns.
 fn turn_taker() -> impl FnMut(&str) -> usize {
     let mut known: Vec<String> = Vec::new();
-    move |id| match known.iter().position(|old| old == id) {
-        Some(turn) => turn,
-        None => {
-            known.push(id.to_owned());
-            known.len() - 1
+    move |id| {
+        if let Some(turn) = known.iter().position(|old| old == id) {
+            return turn;
         }
+        known.push(id.to_owned());
+        known.len() - 1
     }
 }
 

@@ -12,14 +12,14 @@ use serde_json::{Map, json};
 use super::build::{S, T0, begin};
 use super::chance::{Chance, definition};
 use super::twin::Twin;
-use super::world::{Answer, Asked, Known, members};
+use super::world::{Answer, Asked, Known};
 
 /// How the outside answers: mostly well.
 pub(crate) fn answer(chance: &mut Chance, asked: &Asked) -> Answer {
     let how = chance.below(10);
     match (asked.what, how) {
-        ("approval", 0..=5) => Answer::Verdict(Verdict::Approved, String::new()),
-        ("approval", 6 | 7 | 8) => Answer::Verdict(Verdict::Rejected, "no".into()),
+        ("approval", 0..=6) => Answer::Verdict(Verdict::Approved, String::new()),
+        ("approval", 7 | 8) => Answer::Verdict(Verdict::Rejected, "no".into()),
         ("approval", _) if chance.percent(50) => Answer::Verdict(Verdict::Cancelled, String::new()),
         ("approval", _) => Answer::Verdict(Verdict::Rejected, "no".into()),
         (_, 0..=6) => Answer::Done("ok".into()),
@@ -58,18 +58,18 @@ struct Seen {
     long: usize,
 }
 
-fn play(seed: u64, seen: &mut Seen) {
+fn play(seed: u64, log: &mut Seen) {
     let mut chance = Chance::new(seed);
     let definition = definition(&mut chance);
-    play_with(seed, chance, definition, seen);
+    play_with(seed, chance, definition, log);
 }
 
-fn play_with(seed: u64, mut chance: Chance, definition: Definition, seen: &mut Seen) {
+fn play_with(seed: u64, mut chance: Chance, definition: Definition, log: &mut Seen) {
     let (graph, start) = begin(definition);
-    let known = Known { start, members: members(&["lead"]) };
+    let known = Known::new(start, &["lead"]);
     let mut twin = Twin::new(&graph, &known);
     twin.trace.insert(0, format!("seed {seed}"));
-    twin.thorough = seed % 8 == 0;
+    twin.thorough = seed.is_multiple_of(8);
     let meddles = chance.percent(40);
     let mut clock = T0;
     let mut said: BTreeMap<(String, u32), Answer> = BTreeMap::new();
@@ -120,17 +120,17 @@ fn play_with(seed: u64, mut chance: Chance, definition: Definition, seen: &mut S
             Some(_) if chance.percent(30) => clock -= clock.min(chance.below(100) as u64 * S),
             Some(_) => clock += chance.below(10) as u64 * S,
             None => {
-                asks.push(Ask::Signal { name: chance.pick(&["go", "ho"]).into(), data: json!(1) })
+                asks.push(Ask::Signal { name: chance.pick(&["go", "ho"]).into(), data: json!(1) });
             }
         }
     }
-    seen.long += usize::from(twin.run.acts.len() + 30 < twin.run.visits as usize);
+    log.long += usize::from(twin.run.acts.len() + 30 < twin.run.visits as usize);
     let end = twin.run.fault.as_ref().map_or("", |fault| fault.code.as_str());
-    *seen.ends.entry(format!("{} {end}", twin.run.status.word())).or_default() += 1;
+    *log.ends.entry(format!("{} {end}", twin.run.status.word())).or_default() += 1;
     for word in &twin.trace[2..] {
         let word = word.split_once(' ').map_or(word.as_str(), |found| found.0).to_owned();
-        *seen.words.entry(word).or_default() += 1;
-        seen.steps += 1;
+        *log.words.entry(word).or_default() += 1;
+        log.steps += 1;
     }
 }
 

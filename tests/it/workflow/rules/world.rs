@@ -56,6 +56,8 @@ pub(crate) enum Answer {
     Handed(String, Vec<String>),
     /// A merge has conflicts, and the worker found this out.
     Conflict(Value),
+    /// It is done, and the answer is so long that only its beginning is at hand.
+    Long(String, Digest, u64),
     /// It failed: a code and words.
     Fail(&'static str, String),
     /// Whoever worked is gone.
@@ -68,18 +70,22 @@ pub(crate) enum Answer {
     Event(Value),
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what scripts give")]
 pub(crate) fn done() -> Option<Answer> {
     Some(Answer::Done("ok".into()))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what scripts give")]
 pub(crate) fn fail() -> Option<Answer> {
     Some(Answer::Fail("task_failed", "no".into()))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what scripts give")]
 pub(crate) fn approve() -> Option<Answer> {
     Some(Answer::Verdict(Verdict::Approved, "fine".into()))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what scripts give")]
 pub(crate) fn reject(why: &str) -> Option<Answer> {
     Some(Answer::Verdict(Verdict::Rejected, why.into()))
 }
@@ -94,11 +100,22 @@ pub(crate) fn well(asked: &Asked) -> Option<Answer> {
     }
 }
 
+/// How the outside answers.
+type Script<'s> = Box<dyn FnMut(&Asked) -> Option<Answer> + 's>;
+
 /// What is known besides observations.
 #[derive(Clone)]
 pub(crate) struct Known {
     pub(crate) start: Start,
     pub(crate) members: Vec<Member>,
+    /// Long texts by their digests.
+    pub(crate) blobs: BTreeMap<String, Vec<u8>>,
+}
+
+impl Known {
+    pub(crate) fn new(start: Start, names: &[&str]) -> Self {
+        Self { start, members: members(names), blobs: BTreeMap::new() }
+    }
 }
 
 impl Facts for Known {
@@ -110,8 +127,8 @@ impl Facts for Known {
         Some("lead".into())
     }
 
-    fn blob(&self, _: &Digest) -> Option<Vec<u8>> {
-        None
+    fn blob(&self, digest: &Digest) -> Option<Vec<u8>> {
+        self.blobs.get(digest.as_str()).cloned()
     }
 
     fn start(&self) -> &Start {
@@ -177,7 +194,7 @@ pub(crate) struct World<'s> {
     /// Effects that were done since the last record.
     pub(crate) done: Vec<String>,
     pub(crate) dead: Vec<(String, String)>,
-    pub(crate) script: Box<dyn FnMut(&Asked) -> Option<Answer> + 's>,
+    pub(crate) script: Script<'s>,
     pub(crate) watch: Watch,
     /// Whether only cheap checks are made.
     pub(crate) light: bool,
@@ -194,7 +211,7 @@ impl<'s> World<'s> {
             run: start.state(&graph),
             clock: start.created_at,
             graph,
-            known: Known { start, members: members(&["lead", "ann", "bob"]) },
+            known: Known::new(start, &["lead", "ann", "bob"]),
             records: Vec::new(),
             things: Things::default(),
             done: Vec::new(),
@@ -424,6 +441,9 @@ pub(crate) fn found_of(asked: &Asked, answer: Answer) -> Found {
         Answer::Conflict(value) => {
             details = value.as_object().cloned().unwrap_or_default();
             error = Some(Fault::new("merge_conflict", "both sides changed a line"));
+        }
+        Answer::Long(text, digest, bytes) => {
+            output = Output { text, blob: Some(digest), bytes, ..Output::default() };
         }
         Answer::Fail(code, message) => error = Some(Fault::new(code, message)),
     }

@@ -19,7 +19,7 @@ pub(crate) enum Choice {
     Signal(usize),
     Again(usize),
     Start(usize),
-    Join(String, bool),
+    Join(String),
     Complete,
 }
 
@@ -87,14 +87,19 @@ impl Model {
         if let Some(visit) = ready.filter(|_| self.has_room()) {
             return Some(Choice::Start(visit));
         }
+        self.when_nothing_begins()
+    }
+
+    /// Joins, and the end.
+    fn when_nothing_begins(&self) -> Option<Choice> {
         if let Some(join) = self.join_that_can() {
-            return Some(Choice::Join(join, false));
+            return Some(Choice::Join(join));
         }
         if (0..self.visits.len()).any(|visit| self.lives(visit)) {
             return None;
         }
         match self.join_that_must() {
-            Some(join) => Some(Choice::Join(join, true)),
+            Some(join) => Some(Choice::Join(join)),
             None => Some(Choice::Complete),
         }
     }
@@ -179,8 +184,8 @@ impl Model {
                 self.start(visit);
                 format!("start {}", self.name(visit))
             }
-            Choice::Join(join, quiet) => {
-                self.fire(&join, quiet);
+            Choice::Join(join) => {
+                self.fire(&join);
                 format!("join {join}")
             }
             Choice::Complete => {

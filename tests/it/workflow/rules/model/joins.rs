@@ -125,7 +125,7 @@ impl Model {
         waiting.iter().min_by_key(|id| above(id)).cloned()
     }
 
-    pub(crate) fn fire(&mut self, id: &str, _quiet: bool) {
+    pub(crate) fn fire(&mut self, id: &str) {
         let join = self.join(id).expect("a join");
         let content = self.is_content(id);
         let satisfied = content || !join.strict;

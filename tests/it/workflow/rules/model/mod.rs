@@ -223,7 +223,7 @@ impl Model {
             return;
         }
         self.standing = standing;
-        self.fault = fault.to_owned();
+        fault.clone_into(&mut self.fault);
         for visit in 0..self.visits.len() {
             if self.lives(visit) {
                 self.call_off(visit);
@@ -297,7 +297,7 @@ impl Model {
         self.now = now;
         self.steps += 1;
         let word = self.make(choice);
-        let operated = asks.first().is_some();
+        let operated = !asks.is_empty();
         if !operated && self.steps > self.definition.limits.max_steps.unwrap_or(1000) {
             self.finish(Standing::Failed, "max_steps");
         }

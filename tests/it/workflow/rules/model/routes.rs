@@ -85,7 +85,7 @@ impl Model {
         };
         let again = retry.causes.is_empty() || retry.causes.contains(&cause);
         if again && self.visits[visit].attempt <= retry.max.unwrap_or(0) {
-            let mut wait = retry.delay.map_or(5000, |span| span.as_millis());
+            let mut wait = retry.delay.map_or(5000, clawteam::core::Span::as_millis);
             for _ in 1..self.visits[visit].attempt {
                 wait *= 2;
             }
