@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "it sets up and measures everything itself")]
 
 mod measure;
+mod workflow;
 mod world;
 
 use std::collections::BTreeSet;
@@ -41,12 +42,13 @@ struct Bench {
 
 type Part = fn(&mut Bench) -> Result<()>;
 
-const PARTS: [(&str, Part); 5] = [
+const PARTS: [(&str, Part); 6] = [
     ("version", version),
     ("durable", durable),
     ("python", against_python),
     ("list", long_lists),
     ("parallel", parallel),
+    ("workflow", workflow::workflow),
 ];
 
 fn main() -> ExitCode {

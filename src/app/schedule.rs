@@ -1,8 +1,8 @@
 //! Schedules: what happens at which times.
 //!
-//! What a slot starts is started under a key that is made of the schedule and the slot: starting
-//! it again is no second start. Only then is it written down that the slot is over. A crash in
-//! between costs nothing, and two processes that see the same slot start one thing.
+//! A slot that is due is noted as pending. What it starts is started under a key that is made of
+//! the schedule and the slot: starting it again is no second start. Only then is the slot taken
+//! off. A crash in between costs nothing, and two processes at the same slot start one thing.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -123,6 +123,7 @@ pub fn pause(app: &App, team: &TeamName, id: &Name, reason: Option<&str>) -> Out
     change(app, team, id, |schedule| {
         schedule.enabled = false;
         schedule.disabled_reason = Some(reason.unwrap_or("somebody paused it").to_owned());
+        schedule.state.pending.clear();
     })
 }
 
@@ -134,7 +135,7 @@ pub fn resume(app: &App, team: &TeamName, id: &Name) -> Outcome<Schedule> {
         if !schedule.enabled {
             schedule.enabled = true;
             schedule.disabled_reason = None;
-            schedule::record(schedule, Some(now), None, 0);
+            schedule::skip_until(schedule, now);
         }
     })
 }
@@ -180,7 +181,9 @@ pub fn run_now(app: &App, team: &TeamName, id: &Name) -> Outcome<Fire> {
     let by_hand = format!("schedule:{id}:by-hand:{}-{}", now.timestamp_millis(), app.ids.hex(8));
     let started = start(app, team, &schedule, &by_hand)?;
     let fired = Fired { slot: None, at: Stamp::at(now), started: Some(started), problem: None };
-    change(app, team, id, |schedule| schedule::record(schedule, None, Some(fired.clone()), 0))?;
+    change(app, team, id, |schedule| {
+        schedule::settle(schedule, fired.clone());
+    })?;
     Ok(Fire { schedule: id.clone(), fired })
 }
 
@@ -206,53 +209,63 @@ pub fn fire_due(app: &App, team: &TeamName) -> Outcome<Vec<Fire>> {
 }
 
 fn fire_one(app: &App, team: &TeamName, seen: &Schedule) -> Outcome<Vec<Fire>> {
-    let now = app.now();
-    let due = schedule::due(seen, now)?;
-    let Some(over) = due.over else { return Ok(Vec::new()) };
-    let mut schedule = seen.clone();
     let mut done = Vec::new();
-    for slot in &due.fire {
-        let outcome = match going_on(app, team, &schedule)? {
-            true if schedule.overlap == Overlap::Queue => return Ok(done),
-            true => Err("what it started last still goes on".to_owned()),
-            false => match start(app, team, &schedule, &schedule::key(&schedule, *slot)) {
-                Ok(started) => Ok(started),
-                // It will be free the next time.
-                Err(failure) if failure.inner().exit() == Exit::Busy => return Err(failure),
-                Err(failure) => Err(told(&failure)),
-            },
-        };
-        let (started, problem) = match outcome {
-            Ok(started) => (Some(started), None),
-            Err(problem) => (None, Some(problem)),
-        };
-        // Those that were left out come with the first.
-        let left_out = if done.is_empty() { due.missed } else { 0 };
-        let missed = left_out + u64::from(problem.is_some());
-        let slot_stamp = Some(Stamp::at(*slot));
-        let fired = Fired { slot: slot_stamp, at: Stamp::at(now), started, problem };
-        schedule = change(app, team, &seen.id, |schedule| {
-            // Another process may have seen to it meanwhile: it counts once.
-            if !over_before(schedule, *slot) {
-                schedule::record(schedule, Some(*slot), Some(fired.clone()), missed);
-            }
-        })?;
-        done.push(Fire { schedule: seen.id.clone(), fired });
+    let mut schedule = seen.clone();
+    if schedule::due(seen, app.now())?.over.is_some() {
+        schedule = note_due(app, team, seen, &mut done)?;
     }
-    if due.fire.last() != Some(&over) {
-        let missed = if due.fire.is_empty() { due.missed } else { 0 };
-        change(app, team, &seen.id, |schedule| {
-            if !over_before(schedule, over) {
-                schedule::record(schedule, Some(over), None, missed);
-            }
-        })?;
+    while let Some(stamp) = schedule.state.pending.first().cloned() {
+        if goes_on(app, team, &schedule)? {
+            break;
+        }
+        let now = Stamp::at(app.now());
+        let mut fired = Fired { slot: Some(stamp.clone()), at: now, started: None, problem: None };
+        let Some(slot) = stamp.instant() else {
+            fired.problem = Some("a slot that is no date".into());
+            schedule = settle(app, team, seen, &fired)?;
+            continue;
+        };
+        match start(app, team, &schedule, &schedule::key(&schedule, slot)) {
+            Ok(started) => fired.started = Some(started),
+            // It will be free the next time.
+            Err(failure) if failure.inner().exit() == Exit::Busy => return Err(failure),
+            Err(failure) => fired.problem = Some(told(&failure)),
+        }
+        schedule = settle(app, team, seen, &fired)?;
+        done.push(Fire { schedule: seen.id.clone(), fired });
     }
     Ok(done)
 }
 
-/// Whether the slot was over before.
-fn over_before(schedule: &Schedule, slot: DateTime<Utc>) -> bool {
-    schedule.state.last_slot.as_ref().and_then(Stamp::instant).is_some_and(|over| over >= slot)
+/// Notes what is due as pending.
+fn note_due(
+    app: &App,
+    team: &TeamName,
+    seen: &Schedule,
+    done: &mut Vec<Fire>,
+) -> Outcome<Schedule> {
+    let mut bad = None;
+    let schedule = change(app, team, &seen.id, |schedule| {
+        let planned = goes_on(app, team, schedule)
+            .and_then(|goes_on| Ok(schedule::plan(schedule, app.now(), goes_on)?));
+        bad = planned.err();
+    })?;
+    if let Some(failure) = bad {
+        return Err(failure);
+    }
+    // A slot that was left out because of the one before is told, too.
+    let last = schedule.state.last.clone().filter(|last| last.problem.is_some());
+    if let Some(fired) = last.filter(|last| seen.state.last.as_ref() != Some(last)) {
+        done.push(Fire { schedule: seen.id.clone(), fired });
+    }
+    Ok(schedule)
+}
+
+fn settle(app: &App, team: &TeamName, seen: &Schedule, fired: &Fired) -> Outcome<Schedule> {
+    change(app, team, &seen.id, |schedule| {
+        // Another process may have been faster: it counts once.
+        schedule::settle(schedule, fired.clone());
+    })
 }
 
 fn told(failure: &Failure) -> String {
@@ -260,7 +273,7 @@ fn told(failure: &Failure) -> String {
 }
 
 /// Whether what the schedule started last has not come to its end, if that matters.
-fn going_on(app: &App, team: &TeamName, schedule: &Schedule) -> Outcome<bool> {
+fn goes_on(app: &App, team: &TeamName, schedule: &Schedule) -> Outcome<bool> {
     let Some(last) = schedule.state.last_started.as_deref() else { return Ok(false) };
     if schedule.overlap == Overlap::Allow {
         return Ok(false);

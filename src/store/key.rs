@@ -352,16 +352,6 @@ impl Key {
         Dir::approvals(team).entry("policy.json")
     }
 
-    /// A token that was given to a person.
-    pub fn token(id: &Name) -> Self {
-        Dir::tokens().entry(&format!("{id}.json"))
-    }
-
-    /// A key whose signatures count.
-    pub fn trusted_key(id: &Name) -> Self {
-        Dir::trusted_keys().entry(&format!("{id}.json"))
-    }
-
     /// Bytes by their digest.
     pub fn blob(digest: &Name) -> Self {
         let start = digest.as_str().get(..2).unwrap_or("00").to_owned();

@@ -57,6 +57,14 @@ pub struct KeyDocument {
 const TOKEN_SCHEMA: &str = "clawteam.approval-token/1";
 const KEY_SCHEMA: &str = "clawteam.approval-key/1";
 
+fn token_key(id: &Name) -> Key {
+    Dir::tokens().entry(&format!("{id}.json"))
+}
+
+fn trusted_key(id: &Name) -> Key {
+    Dir::trusted_keys().entry(&format!("{id}.json"))
+}
+
 /// What somebody showed does not count.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CredentialError {
@@ -120,7 +128,7 @@ pub fn new_token(app: &App, user: &UserName) -> Outcome<(String, TokenDocument)>
         revoked_at: None,
         extra: Extra::new(),
     };
-    let put = Put::new(Key::token(&document.id), encode(&document), Expect::Absent);
+    let put = Put::new(token_key(&document.id), encode(&document), Expect::Absent);
     app.store.backend().create(&Put { secret: true, ..put })?;
     Ok((token, document))
 }
@@ -142,7 +150,7 @@ fn is_document(name: &str) -> bool {
 /// Whose token this is.
 pub(super) fn holder(app: &App, token: &str) -> Outcome<UserName> {
     let digest = Digest::of(token.as_bytes());
-    let found: Option<Doc<TokenDocument>> = app.store.load(&Key::token(&id_of(&digest)))?;
+    let found: Option<Doc<TokenDocument>> = app.store.load(&token_key(&id_of(&digest)))?;
     let valid = found.filter(|doc| doc.value.digest == digest && doc.value.revoked_at.is_none());
     Ok(valid.ok_or(CredentialError::BadToken)?.value.user)
 }
@@ -150,10 +158,10 @@ pub(super) fn holder(app: &App, token: &str) -> Outcome<UserName> {
 /// Takes a token back.
 pub fn revoke_token(app: &App, id: &Name) -> Outcome<TokenDocument> {
     let mut locked = app.store.lock(&Scope::Credentials)?;
-    let found: Option<Doc<TokenDocument>> = app.store.load(&Key::token(id))?;
+    let found: Option<Doc<TokenDocument>> = app.store.load(&token_key(id))?;
     let mut doc = found.ok_or(CredentialError::NotFound { what: "token", id: id.clone() })?;
     doc.value.revoked_at.get_or_insert(app.stamp());
-    let put = Put::new(Key::token(id), encode(&doc.value), Expect::Revision(doc.revision));
+    let put = Put::new(token_key(id), encode(&doc.value), Expect::Revision(doc.revision));
     locked.commit(&Commit { puts: vec![Put { secret: true, ..put }], ..Commit::default() })?;
     Ok(doc.value)
 }
@@ -171,7 +179,7 @@ pub fn trust_key(app: &App, public: &str, user: &UserName) -> Outcome<KeyDocumen
         extra: Extra::new(),
     };
     let mut locked = app.store.lock(&Scope::Credentials)?;
-    let key = Key::trusted_key(&document.id);
+    let key = trusted_key(&document.id);
     let found: Option<Doc<KeyDocument>> = app.store.load(&key)?;
     locked.put(key, &document, found.map(|doc| doc.revision))?;
     Ok(document)
@@ -185,7 +193,7 @@ pub fn keys(app: &App) -> Outcome<Vec<KeyDocument>> {
 
 /// A key that is trusted now.
 pub(super) fn trusted(app: &App, id: &Name) -> Outcome<KeyDocument> {
-    let found: Option<Doc<KeyDocument>> = app.store.load(&Key::trusted_key(id))?;
+    let found: Option<Doc<KeyDocument>> = app.store.load(&trusted_key(id))?;
     let valid = found.filter(|doc| doc.value.revoked_at.is_none());
     Ok(valid.ok_or_else(|| CredentialError::Untrusted(id.clone()))?.value)
 }
@@ -193,10 +201,10 @@ pub(super) fn trusted(app: &App, id: &Name) -> Outcome<KeyDocument> {
 /// Does not trust a key any more. What rests on its signatures does not pass from now on.
 pub fn revoke_key(app: &App, id: &Name) -> Outcome<KeyDocument> {
     let mut locked = app.store.lock(&Scope::Credentials)?;
-    let found: Option<Doc<KeyDocument>> = app.store.load(&Key::trusted_key(id))?;
+    let found: Option<Doc<KeyDocument>> = app.store.load(&trusted_key(id))?;
     let mut doc = found.ok_or(CredentialError::NotFound { what: "key", id: id.clone() })?;
     doc.value.revoked_at.get_or_insert(app.stamp());
-    locked.put(Key::trusted_key(id), &doc.value, Some(doc.revision))?;
+    locked.put(trusted_key(id), &doc.value, Some(doc.revision))?;
     Ok(doc.value)
 }
 

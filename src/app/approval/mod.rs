@@ -194,6 +194,7 @@ pub fn create(app: &App, team: &TeamName, mut new: NewApproval) -> Outcome<Appro
                 if desk.approval().key != new.key {
                     return Err(ApprovalError::OtherRequest { id: id.to_string() }.into());
                 }
+                desk.pass_time()?;
                 let told = desk.finish(&mut locked)?;
                 drop(locked);
                 return Ok(tell::after(app, told));

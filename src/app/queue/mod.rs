@@ -102,6 +102,8 @@ pub enum Cancellation {
 
 /// Cancels the item with this key or identifier. A worker that has it ends its program.
 pub fn cancel(app: &App, team: &TeamName, key: &str) -> Outcome<Cancellation> {
+    // Locking makes directories: first see whether there is an item at all.
+    named(&Records::of(app, team), team, key)?;
     let mut locked = app.store.lock(&Scope::Queue(team.clone()))?;
     let records = Records::of(app, team);
     let found = named(&records, team, key)?;
@@ -174,14 +176,26 @@ pub fn list(app: &App, team: &TeamName, wanted: &Wanted) -> Outcome<Vec<Shown>> 
 
 /// The item with this key or identifier.
 pub fn show(app: &App, team: &TeamName, key: &str) -> Outcome<Shown> {
+    let missing = || QueueError::NotFound { id: key.to_owned(), team: team.to_string() };
+    Ok(find(app, team, key)?.ok_or_else(missing)?)
+}
+
+/// The same, or nothing if there is none.
+pub fn find(app: &App, team: &TeamName, key: &str) -> Outcome<Option<Shown>> {
     let found = app
         .store
-        .read(&Scope::Queue(team.clone()), || named(&Records::of(app, team), team, key))??;
-    Ok(Shown::of(app, found.entry))
+        .read(&Scope::Queue(team.clone()), || named(&Records::of(app, team), team, key))?;
+    match found {
+        Ok(found) => Ok(Some(Shown::of(app, found.entry))),
+        Err(failure) if matches!(failure.downcast(), Some(QueueError::NotFound { .. })) => Ok(None),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// Lets an item that failed, was cancelled or waits be done again, now.
 pub fn retry(app: &App, team: &TeamName, key: &str) -> Outcome<Shown> {
+    // Locking makes directories: first see whether there is an item at all.
+    named(&Records::of(app, team), team, key)?;
     let mut locked = app.store.lock(&Scope::Queue(team.clone()))?;
     let records = Records::of(app, team);
     let found = named(&records, team, key)?;
@@ -193,6 +207,8 @@ pub fn retry(app: &App, team: &TeamName, key: &str) -> Outcome<Shown> {
 
 /// Removes an item that came to its end. Its key may be used again.
 pub fn drop_one(app: &App, team: &TeamName, key: &str) -> Outcome<Shown> {
+    // Locking makes directories: first see whether there is an item at all.
+    named(&Records::of(app, team), team, key)?;
     let mut locked = app.store.lock(&Scope::Queue(team.clone()))?;
     let found = named(&Records::of(app, team), team, key)?;
     rules::may_drop(&found.entry, app.now())?;

@@ -10,7 +10,7 @@ use crate::app::wait::Stop;
 use crate::core::{Name, Outcome, TeamName};
 use crate::domain::chain;
 use crate::domain::workflow::run::record::Record;
-use crate::domain::workflow::run::state::Parts;
+use crate::domain::workflow::run::state::{Parts, Work};
 use crate::store::{Dir, Key};
 use serde::Deserialize;
 
@@ -19,6 +19,9 @@ const BATCH: u32 = 500;
 
 /// The longest wait before the run is looked at again.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How long another process that is at the run is left alone.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
 /// How a run is driven.
 #[derive(Clone)]
@@ -92,12 +95,14 @@ fn watch(
     let mut changes = app.store.backend().watch(&dirs)?;
     options.stop.wakes(&*changes);
     loop {
-        let mut idle = true;
+        let (mut idle, mut busy) = (true, false);
         for name in family(app, team, run)? {
             let moved = advance(app, team, &name, BATCH, Patience::Never, &mut |_, _| {})?;
-            idle &= moved.idle;
+            idle &= moved.idle || moved.run.is_none();
+            busy |= moved.run.is_none();
         }
         let loaded = load(app, team, run)?;
+        let at_work = busy || (options.workers > 0 && waits_for_workers(&loaded));
         known = news(app, &loaded, known, tell)?;
         let ended = if loaded.run.status.is_terminal() {
             Some(Ended::Terminal)
@@ -105,7 +110,7 @@ fn watch(
             Some(Ended::Stopped)
         } else if options.timeout.is_some_and(|limit| began.elapsed() >= limit) {
             Some(Ended::TimedOut)
-        } else if idle && options.until_waiting {
+        } else if idle && !at_work && options.until_waiting {
             Some(Ended::Waiting)
         } else {
             None
@@ -114,9 +119,16 @@ fn watch(
             return Ok((loaded, ended));
         }
         if idle {
-            changes.wait(pause(app, &loaded, options, began));
+            let limit = if busy { BUSY_PAUSE } else { pause(app, &loaded, options, began) };
+            changes.wait(limit);
         }
     }
+}
+
+/// Whether the workers of this process will move the run on.
+fn waits_for_workers(loaded: &Loaded) -> bool {
+    let of_workers = |work: &Work| matches!(work, Work::Item { .. } | Work::Verify { .. });
+    loaded.run.live().any(|(_, act)| act.work.as_ref().is_some_and(of_workers))
 }
 
 /// How long nothing needs to be looked at unless something changes.

@@ -79,6 +79,9 @@ pub enum RunError {
     /// This cannot be asked of the run as it stands.
     #[error("{}", .0.message)]
     Refused(Fault),
+    /// Only people and the leader can do this.
+    #[error("'{0}' is neither a person nor the leader of the team")]
+    NotLead(String),
     /// There is no such record.
     #[error("run '{run}' has no record {rev}, only {last}")]
     NoRecord {
@@ -124,6 +127,7 @@ impl Diagnose for RunError {
                 "signals_full" => "signals_full",
                 _ => "illegal_transition",
             },
+            Self::NotLead(_) => "lead_only",
             Self::NoRecord { .. } => "no_record",
             Self::NoResult { .. } => "no_result",
         }
@@ -148,6 +152,7 @@ impl Diagnose for RunError {
             Self::Archived(name) => {
                 Some(format!("bring it back with `clawteam workflow activate <team> {name}`"))
             }
+            Self::NotLead(_) => Some("ask the leader, or the person who started the run".into()),
             Self::Refused(fault) if fault.code == "not_live" => {
                 Some("see `clawteam workflow status <team> <run>`".into())
             }
@@ -162,6 +167,7 @@ impl Diagnose for RunError {
             Self::Active { .. } | Self::Draft(_) | Self::Archived(_) | Self::Refused(_) => {
                 Exit::Illegal
             }
+            Self::NotLead(_) => Exit::Forbidden,
             _ => Exit::Failure,
         }
     }

@@ -13,7 +13,7 @@ use crate::store::Dir;
 const MESSAGES_MAX: usize = 1000;
 
 /// The kind of the event that a task is done.
-pub const TASK_COMPLETED: &str = "task.completed";
+const TASK_COMPLETED: &str = "task.completed";
 
 fn millis(stamp: &crate::core::Stamp) -> Millis {
     let instant = stamp.instant().map_or(0, |at| at.timestamp_millis());

@@ -32,6 +32,9 @@ pub fn ask(app: &App, team: &TeamName, run: &Name, ask: Ask) -> Outcome<Loaded> 
     if let Some(fault) = refusal(&now.run, &ask) {
         return Err(RunError::Refused(fault).into());
     }
+    if matches!(ask, Ask::Skip { .. }) {
+        check_may_skip(app, team)?;
+    }
     let id = post(app, team, run, ask)?;
     let mut refused = None;
     let mut seen = |record: &crate::domain::workflow::run::record::Record| {
@@ -50,6 +53,13 @@ pub fn ask(app: &App, team: &TeamName, run: &Name, ask: Ask) -> Outcome<Loaded> 
         (None, Some(loaded)) => Ok(loaded),
         (None, None) => super::run::load(app, team, run),
     }
+}
+
+/// Work counts as done without having been done only if a person or the leader says so.
+fn check_may_skip(app: &App, team: &TeamName) -> Outcome<()> {
+    let Some(agent) = app.env.identity("AGENT_NAME") else { return Ok(()) };
+    let leads = crate::app::team::leader(app, team).is_ok_and(|found| found.0.as_str() == agent);
+    if leads { Ok(()) } else { Err(RunError::NotLead(agent.to_owned()).into()) }
 }
 
 /// Leaves a request for whoever moves the run next. Returns its id.

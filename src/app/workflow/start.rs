@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::error::RunError;
 use super::library;
 use super::run::load;
-use super::wake;
+use super::wake::{poke, wake};
 use crate::app::App;
 use crate::app::team;
 use crate::core::{Digest, Name, Outcome, TeamName};
@@ -190,12 +190,12 @@ pub fn start(
     drop(locked);
     // Whatever happens to this process, `tick` will see the new run.
     if !start.manual {
-        wake::poke(app, team, &run)?;
+        poke(app, team, &run)?;
     }
     for other in replaced {
         let ask = Ask::Stop { reason: format!("replaced by {run}"), kill: false };
         super::requests::post(app, team, &other, ask)?;
-        wake::wake(app, team, &other);
+        wake(app, team, &other);
     }
     let version = start.version;
     Ok(Started { run, workflow: start.workflow, version, deduplicated: false, is_draft, after })
@@ -231,7 +231,7 @@ fn secret_mark(name: &str) -> String {
 
 /// Checks what a run is told against what its workflow wants to know. Returns the inputs, secret
 /// ones as marks, and the secrets.
-pub(super) fn check_inputs(
+pub fn check_inputs(
     definition: &Definition,
     given: Map<String, Value>,
 ) -> Outcome<(Map<String, Value>, Map<String, Value>)> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::effects;
 use super::error::RunError;
-use super::run::{Loaded, Trouble, load, start_of};
+use super::run::{Loaded, Trouble, load};
 use super::wake;
 use super::world::{World, observe};
 use crate::app::App;
@@ -33,6 +33,8 @@ pub enum Patience {
     Wait,
     /// It leaves the work to whoever has the lock.
     Never,
+    /// The same, and to people if only they shall move the run.
+    Unasked,
 }
 
 /// What a step did.
@@ -86,7 +88,7 @@ pub(super) fn advance_one(
     each: &mut Each<'_>,
 ) -> Outcome<(Moved, Wakes)> {
     // Locking makes directories: first see whether there is a run at all.
-    let manual = start_of(app, team, name)?.manual;
+    exists(app, team, name)?;
     let mut moved =
         Moved { run: None, records: Vec::new(), effects: Vec::new(), idle: false, serviced: 0 };
     let mut wakes = Vec::new();
@@ -98,14 +100,23 @@ pub(super) fn advance_one(
         // Before looking: what changes from now on leaves a new mark.
         app.store.backend().discard(&poke)?;
         let loaded = load(app, team, name)?;
+        let manual = loaded.start.manual;
+        if manual && patience == Patience::Unasked {
+            // The mark is all that people left to others.
+            wake::poke(app, team, name)?;
+            moved.run = Some(loaded);
+            return Ok((moved, wakes));
+        }
         let mut step = Step { app, loaded, wakes: &mut wakes, said: false };
         let before = moved.records.len();
         let outcome = step.run(&mut locked, left, &mut moved, each);
         let loaded = step.loaded;
         drop(locked);
         let made = u32::try_from(moved.records.len() - before).unwrap_or(u32::MAX);
+        let over = loaded.run.status.is_terminal();
         moved.run = Some(loaded);
         outcome?;
+        moved.idle |= over;
         if !own {
             moved.serviced += made;
         }
@@ -113,15 +124,14 @@ pub(super) fn advance_one(
         let poked = app.store.backend().read(&poke)?.is_some();
         left = if own { POKE_BUDGET } else { left.saturating_sub(made) };
         if manual || !poked || left == 0 {
-            break;
+            // It can go on at once, but this process has done its part: `tick` goes on.
+            if !moved.idle && !manual {
+                wake::poke(app, team, name)?;
+            }
+            return Ok((moved, wakes));
         }
         own = false;
     }
-    // It can go on at once, but this process has done its part: `tick` goes on.
-    if !moved.idle && !manual {
-        wake::poke(app, team, name)?;
-    }
-    Ok((moved, wakes))
 }
 
 /// Runs that are concerned by what another one did.
@@ -136,11 +146,13 @@ fn lock<'a>(
     let scope = Scope::Run(team.clone(), name.clone());
     match patience {
         Patience::Wait => Ok(Some(app.store.lock(&scope)?)),
-        Patience::Never => match app.store.lock_within(&scope, Duration::ZERO) {
-            Ok(locked) => Ok(Some(locked)),
-            Err(StoreError::Busy { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        },
+        Patience::Never | Patience::Unasked => {
+            match app.store.lock_within(&scope, Duration::ZERO) {
+                Ok(locked) => Ok(Some(locked)),
+                Err(StoreError::Busy { .. }) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        }
     }
 }
 
@@ -276,7 +288,7 @@ impl Step<'_> {
 }
 
 /// Whom this process acts for.
-pub(super) fn actor(app: &App) -> String {
+pub fn actor(app: &App) -> String {
     match app.env.identity("AGENT_NAME").or_else(|| app.env.identity("AGENT_ID")) {
         Some(agent) => format!("agent:{agent}"),
         None if app.identity.user.is_empty() => "human:local".into(),

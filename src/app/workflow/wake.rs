@@ -34,11 +34,8 @@ pub fn wake(app: &App, team: &TeamName, run: &Name) {
 /// that are concerned.
 pub(super) fn try_move(app: &App, team: &TeamName, run: &Name) -> Outcome<Wakes> {
     poke(app, team, run)?;
-    if super::run::start_of(app, team, run)?.manual {
-        return Ok(Vec::new());
-    }
     let budget = step::POKE_BUDGET;
-    let moved = advance_one(app, team, run, budget, Patience::Never, &mut |_, _| {});
+    let moved = advance_one(app, team, run, budget, Patience::Unasked, &mut |_, _| {});
     moved.map(|(_, wakes)| wakes)
 }
 

@@ -4,6 +4,7 @@ mod ask;
 mod keep;
 mod look;
 mod run;
+mod test;
 mod text;
 
 use std::process::ExitCode;
@@ -22,6 +23,8 @@ pub(super) enum WorkflowCommand {
     Step(run::StepArgs),
     /// Move a run until it ends, and show what it does
     Drive(run::DriveArgs),
+    /// Try a workflow out: a file says what agents, people and programs answer
+    Test(test::TestArgs),
     /// Show how a run stands
     Status(ask::RunRef),
     /// Say why a run does not move
@@ -63,6 +66,7 @@ pub(super) fn run(cx: &Cx, command: WorkflowCommand) -> Outcome<ExitCode> {
         WorkflowCommand::Run(args) => run::run(cx, *args),
         WorkflowCommand::Step(args) => run::step(cx, args),
         WorkflowCommand::Drive(args) => run::drive_run(cx, args),
+        WorkflowCommand::Test(args) => test::test(cx, args),
         WorkflowCommand::Status(args) => look::status(cx, args),
         WorkflowCommand::Explain(args) => look::explain_run(cx, args),
         WorkflowCommand::Log(args) => look::log(cx, args),

@@ -303,11 +303,11 @@ impl Queue {
         let leases: Vec<&Lease> =
             self.entries.values().filter_map(|entry| entry.lease.as_ref()).collect();
         let token = format!("t{}", self.holders.len());
-        let taken = order.iter().find_map(|entry| {
+        let first = order.iter().find_map(|entry| {
             let lease = rules::claim(entry, &who("w"), token.clone(), leases.clone(), now).ok()?;
             Some((entry.item.id.clone(), lease))
         });
-        if let Some((id, lease)) = taken {
+        if let Some((id, lease)) = first {
             self.holders.push((token, id.clone()));
             self.entries.get_mut(&id).expect("it was found").lease = Some(lease);
         }

@@ -233,6 +233,9 @@ pub struct ScheduleState {
     /// Every slot up to this one is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_slot: Option<Stamp>,
+    /// Slots that shall start something and have not, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<Stamp>,
     /// How often it started something.
     #[serde(default)]
     pub fires: u64,

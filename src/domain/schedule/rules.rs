@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::clock::{jitter, slots_between};
-use super::model::{Fired, Misfire, Schedule, ScheduleError, Timing};
+use super::model::{Fired, Misfire, Overlap, Schedule, ScheduleError, Timing};
 use crate::core::{Span, Stamp};
 
 /// What a schedule has to do now.
@@ -39,7 +39,8 @@ pub fn due(schedule: &Schedule, now: DateTime<Utc>) -> Result<Due, ScheduleError
         }
         _ => {}
     }
-    if let Some(left) = schedule.max_runs.map(|most| most.saturating_sub(schedule.state.fires)) {
+    let begun = schedule.state.fires.saturating_add(schedule.state.pending.len() as u64);
+    if let Some(left) = schedule.max_runs.map(|most| most.saturating_sub(begun)) {
         fire.truncate(usize::try_from(left).unwrap_or(usize::MAX));
     }
     let missed = u64::try_from(count.saturating_sub(fire.len())).unwrap_or(u64::MAX);
@@ -55,33 +56,79 @@ pub fn key(schedule: &Schedule, slot: DateTime<Utc>) -> String {
     format!("schedule:{}:{}", schedule.id, slot.format("%Y-%m-%dT%H:%M:%S%.3fZ"))
 }
 
-/// Writes down that every slot up to `over` is over, and what was done about one of them.
-pub fn record(
+/// Notes what is due at `now` as pending. `goes_on`: whether what the schedule started last has
+/// not come to its end. Returns whether anything changed.
+pub fn plan(
     schedule: &mut Schedule,
-    over: Option<DateTime<Utc>>,
-    fired: Option<Fired>,
-    missed: u64,
-) {
+    now: DateTime<Utc>,
+    goes_on: bool,
+) -> Result<bool, ScheduleError> {
+    let due = due(schedule, now)?;
+    let Some(over) = due.over else { return Ok(false) };
+    skip_until(schedule, over);
+    let mut missed = due.missed;
+    let busy = goes_on || !schedule.state.pending.is_empty();
+    if schedule.overlap == Overlap::Forbid && busy {
+        missed += due.fire.len() as u64;
+        schedule.state.last = due.fire.last().map(|slot| Fired {
+            slot: Some(Stamp::at(*slot)),
+            at: Stamp::at(now),
+            started: None,
+            problem: Some("what it started last still goes on".into()),
+        });
+    } else {
+        let pending = &mut schedule.state.pending;
+        pending.extend(due.fire.into_iter().map(Stamp::at));
+        // Who is always too slow shall not fall behind for ever.
+        let most = match schedule.misfire {
+            Misfire::Skip | Misfire::RunOnce => 1,
+            Misfire::CatchUp(most) => usize::try_from(most).unwrap_or(usize::MAX).saturating_add(1),
+        };
+        let excess = pending.len().saturating_sub(most);
+        pending.drain(..excess);
+        missed += excess as u64;
+    }
+    schedule.state.missed = schedule.state.missed.saturating_add(missed);
+    end_if_done(schedule);
+    Ok(true)
+}
+
+/// Every slot up to `over` is over. It only rises, whatever another process wrote meanwhile.
+pub fn skip_until(schedule: &mut Schedule, over: DateTime<Utc>) {
+    let known = schedule.state.last_slot.as_ref().and_then(Stamp::instant);
+    if known.is_none_or(|known| known < over) {
+        schedule.state.last_slot = Some(Stamp::at(over));
+    }
+}
+
+/// Writes down what a pending slot, or somebody by hand, started. False if another process did
+/// that before.
+pub fn settle(schedule: &mut Schedule, fired: Fired) -> bool {
+    if let Some(slot) = &fired.slot {
+        let before = schedule.state.pending.len();
+        schedule.state.pending.retain(|pending| pending != slot);
+        if schedule.state.pending.len() == before {
+            return false;
+        }
+    }
     let state = &mut schedule.state;
-    if let Some(over) = over {
-        let known = state.last_slot.as_ref().and_then(Stamp::instant);
-        // It only rises, whatever another process wrote meanwhile.
-        if known.is_none_or(|known| known < over) {
-            state.last_slot = Some(Stamp::at(over));
-        }
+    if let Some(started) = &fired.started {
+        state.fires += 1;
+        state.last_started = Some(started.clone());
+    } else {
+        state.missed += 1;
     }
-    state.missed = state.missed.saturating_add(missed);
-    if let Some(fired) = fired {
-        if let Some(started) = &fired.started {
-            state.fires += 1;
-            state.last_started = Some(started.clone());
-        }
-        state.last = Some(fired);
-    }
-    let reached = schedule.max_runs.is_some_and(|most| schedule.state.fires >= most);
-    let once =
-        matches!(schedule.timing, Timing { at: Some(_), .. }) && schedule.state.last_slot.is_some();
-    if schedule.enabled && (reached || once) {
+    state.last = Some(fired);
+    end_if_done(schedule);
+    true
+}
+
+/// Turns off what will never start anything again.
+fn end_if_done(schedule: &mut Schedule) {
+    let state = &schedule.state;
+    let reached = schedule.max_runs.is_some_and(|most| state.fires >= most);
+    let once = matches!(schedule.timing, Timing { at: Some(_), .. }) && state.last_slot.is_some();
+    if schedule.enabled && state.pending.is_empty() && (reached || once) {
         schedule.enabled = false;
         let why = if reached { "it has started as often as it should" } else { "its time is over" };
         schedule.disabled_reason = Some(why.into());

@@ -176,6 +176,23 @@ fn a_window_and_an_active_range_leave_slots_out() {
     assert_eq!(slots(&hourly, from, 9), ["2026-03-01T05:00:00Z", "2026-03-01T06:00:00Z"]);
 }
 
+#[test]
+fn what_goes_on_decides_what_becomes_of_the_next_slot() {
+    let planned = |overlap, misfire, goes_on, now: &str| {
+        let mut hourly = cron("0 * * * *", "UTC", "2026-01-01T00:00:00Z");
+        (hourly.overlap, hourly.misfire) = (overlap, misfire);
+        plan(&mut hourly, utc("2026-01-01T01:00:00Z"), goes_on).expect("understood");
+        plan(&mut hourly, utc(now), goes_on).expect("understood");
+        (hourly.state.pending.len(), hourly.state.missed)
+    };
+    let at = "2026-01-01T04:00:00Z";
+    assert_eq!(planned(Overlap::Forbid, Misfire::RunOnce, true, at), (0, 4));
+    assert_eq!(planned(Overlap::Queue, Misfire::RunOnce, true, at), (1, 3));
+    assert_eq!(planned(Overlap::Queue, Misfire::CatchUp(2), true, at), (3, 1));
+    assert_eq!(planned(Overlap::Forbid, Misfire::CatchUp(9), false, at), (1, 3));
+    assert_eq!(planned(Overlap::Allow, Misfire::CatchUp(9), true, at), (4, 0));
+}
+
 /// What fires at `now` when nobody looked since `since`.
 fn fires(misfire: Misfire, since: &str, now: &str) -> (Vec<String>, u64) {
     let mut hourly = cron("0 * * * *", "UTC", "2026-01-01T00:00:00Z");
@@ -223,7 +240,9 @@ fn a_schedule_ends_when_it_has_done_enough() {
         started: Some("r".into()),
         problem: None,
     };
-    record(&mut hourly, Some(slot), Some(started), 0);
+    assert!(plan(&mut hourly, slot, false).expect("understood"));
+    assert!(settle(&mut hourly, started.clone()));
+    assert!(!settle(&mut hourly, started), "it counts once");
     assert!(!hourly.enabled && hourly.disabled_reason.is_some());
     assert_eq!(due(&hourly, utc("2026-01-01T05:00:00Z")), Ok(Due::default()));
 }
@@ -270,11 +289,11 @@ proptest! {
                 prop_assert_eq!(slot.with_timezone(&tz).minute() % 10, 0);
                 prop_assert!(!fired.contains(slot), "{} twice", slot);
                 fired.push(*slot);
-                record(&mut one, Some(*slot), None, 0);
             }
-            if let Some(over) = due.over {
-                record(&mut one, Some(over), None, due.missed);
-            }
+            one.state.pending.clear();
+            plan(&mut one, now, false).expect("understood");
+            let pending: Vec<_> = one.state.pending.iter().filter_map(Stamp::instant).collect();
+            prop_assert_eq!(pending, due.fire);
         }
         prop_assert!(fired.is_sorted());
     }

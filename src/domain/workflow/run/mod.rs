@@ -13,6 +13,7 @@ pub mod join;
 pub mod lineage;
 pub mod observe;
 pub mod record;
+pub mod scenario;
 pub mod start;
 pub mod state;
 
