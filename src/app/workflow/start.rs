@@ -104,7 +104,7 @@ pub fn start(
     options: StartOptions,
 ) -> Outcome<Started> {
     team::load(app, team)?;
-    let found = library::load(app, team, workflow, options.version)?;
+    let found = library::load(app, team, workflow.as_str(), options.version)?;
     match found.status {
         LifeStatus::Archived => return Err(RunError::Archived(workflow.to_string()).into()),
         LifeStatus::Draft if options.only_active => {

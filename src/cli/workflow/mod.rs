@@ -1,9 +1,12 @@
 //! `clawteam workflow`.
 
 mod ask;
+mod change;
 mod keep;
 mod look;
 mod run;
+mod show;
+mod source;
 mod test;
 mod text;
 
@@ -17,6 +20,60 @@ use crate::core::Outcome;
 /// The commands of the group.
 #[derive(Debug, Subcommand)]
 pub(super) enum WorkflowCommand {
+    /// Make a workflow from a file, standard input or a template
+    Create(change::CreateArgs),
+    /// Make a new version of a workflow; runs keep the version that they began with
+    Edit(change::EditArgs),
+    /// Tell everything that is wrong with a workflow (exit status 4 if it cannot run)
+    Validate(show::ValidateArgs),
+    /// List the workflows of a team
+    List(show::ListArgs),
+    /// Show a workflow
+    Show(show::ShowArgs),
+    /// List the versions of a workflow
+    Versions {
+        /// The team
+        team: String,
+        /// The workflow
+        name: String,
+    },
+    /// Show what differs between two versions (the latest and the one before)
+    Diff(show::DiffArgs),
+    /// Put a version of a workflow into use (the latest)
+    Activate {
+        /// The team
+        team: String,
+        /// The workflow
+        name: String,
+        /// The version
+        #[arg(long)]
+        version: Option<u32>,
+    },
+    /// Take a workflow out of use
+    Archive {
+        /// The team
+        team: String,
+        /// The workflow
+        name: String,
+    },
+    /// Move a workflow to the trash
+    Delete {
+        /// The team
+        team: String,
+        /// The workflow
+        name: String,
+        /// Even if it has runs that go on
+        #[arg(short, long)]
+        force: bool,
+    },
+    /// Write a workflow in another format
+    Export(show::ExportArgs),
+    /// Take over a workflow that was exported, or one of openclaw-orchestrator
+    Import(change::ImportArgs),
+    /// Draw a workflow
+    Graph(show::GraphArgs),
+    /// List the templates of workflows
+    Templates,
     /// Start a run
     Run(Box<run::RunArgs>),
     /// Move a run by one transition
@@ -63,6 +120,22 @@ pub(super) enum WorkflowCommand {
 
 pub(super) fn run(cx: &Cx, command: WorkflowCommand) -> Outcome<ExitCode> {
     match command {
+        WorkflowCommand::Create(args) => done(change::create(cx, args)),
+        WorkflowCommand::Edit(args) => done(change::edit(cx, args)),
+        WorkflowCommand::Validate(args) => show::validate(cx, args),
+        WorkflowCommand::List(args) => done(show::list(cx, args)),
+        WorkflowCommand::Show(args) => done(show::show(cx, args)),
+        WorkflowCommand::Versions { team, name } => done(show::versions(cx, team, &name)),
+        WorkflowCommand::Diff(args) => done(show::diff(cx, args)),
+        WorkflowCommand::Activate { team, name, version } => {
+            done(change::activate(cx, team, &name, version))
+        }
+        WorkflowCommand::Archive { team, name } => done(change::archive(cx, team, &name)),
+        WorkflowCommand::Delete { team, name, force } => done(change::delete(cx, team, &name, force)),
+        WorkflowCommand::Export(args) => done(show::export(cx, args)),
+        WorkflowCommand::Import(args) => done(change::import(cx, args)),
+        WorkflowCommand::Graph(args) => done(show::graph(cx, args)),
+        WorkflowCommand::Templates => done(show::templates(cx)),
         WorkflowCommand::Run(args) => run::run(cx, *args),
         WorkflowCommand::Step(args) => run::step(cx, args),
         WorkflowCommand::Drive(args) => run::drive_run(cx, args),
@@ -85,4 +158,8 @@ pub(super) fn run(cx: &Cx, command: WorkflowCommand) -> Outcome<ExitCode> {
         WorkflowCommand::Fsck(args) => keep::fsck(cx, args),
         WorkflowCommand::Gc(args) => keep::gc(cx, args),
     }
+}
+
+fn done(outcome: Outcome<()>) -> Outcome<ExitCode> {
+    outcome.map(|()| ExitCode::SUCCESS)
 }

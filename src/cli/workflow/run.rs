@@ -157,7 +157,7 @@ fn read_files(
     inputs: &mut Map<String, Value>,
 ) -> Outcome<()> {
     use crate::domain::workflow::definition::InputKind;
-    let found = crate::app::workflow::library::load(&cx.app, team, name, args.version)?;
+    let found = crate::app::workflow::library::load(&cx.app, team, name.as_str(), args.version)?;
     for (name, input) in &found.definition.inputs {
         if input.kind == InputKind::File
             && let Some(Value::String(path)) = inputs.get(name)

@@ -67,7 +67,7 @@ pub(crate) fn test(cx: &Cx, args: TestArgs) -> Outcome<ExitCode> {
         Some(path) => read(path)?,
         None => Scenario::default(),
     };
-    let found = library::load(&cx.app, &team, &name, args.version)?;
+    let found = library::load(&cx.app, &team, name.as_str(), args.version)?;
     let (inputs, _) = check_inputs(&found.definition, scenario.inputs.clone())?;
     let start = Start {
         schema: Start::schema(),

@@ -5,4 +5,6 @@
 
 pub mod definition;
 pub mod graph;
+pub mod import;
+pub mod meta;
 pub mod run;

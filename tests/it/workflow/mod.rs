@@ -1,3 +1,17 @@
-//! Workflows.
+//! `clawteam workflow`.
 
+mod definition;
+mod import;
 mod rules;
+
+use serde_json::Value;
+
+use crate::support::Ran;
+
+/// It ended with this status, and its answer has this code. Returns the answer.
+#[track_caller]
+fn refused(ran: &Ran, status: i32, code: &str) -> Value {
+    let told = ran.exits(status).json();
+    assert_eq!(told["code"], code, "{ran}");
+    told
+}

@@ -2,6 +2,9 @@
 
 mod action;
 mod check;
+mod diff;
+mod draw;
+mod export;
 mod model;
 mod node;
 mod parse;
@@ -22,6 +25,9 @@ pub use check::{
     DEPTH_MAX, EDGES_MAX, Lookup, NODES_MAX, Stats, VARIABLES, World, check, check_reading,
     fits as input_fits, starts, stats,
 };
+pub use diff::{Change, Difference, difference, set_path};
+pub use draw::{Overlay, draw};
+pub use export::{dot, graph, mermaid, toml};
 pub use model::{
     Advance, Concurrency, Definition, Edge, Input, InputKind, LifeStatus, Limits, NodeDefaults,
     Overlap, SCHEMA, SUCCESS,

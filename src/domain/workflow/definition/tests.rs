@@ -118,3 +118,73 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_definition_is_written_as_toml_and_reads_back() {
+    let definition = good(ALL, Format::Json);
+    let text = toml(&definition).expect("TOML");
+    let again = good(&text, Format::Toml);
+    assert_eq!(again, definition);
+    assert!(again.nodes.keys().eq(definition.nodes.keys()), "the order of nodes is lost");
+    let mut with_null = definition;
+    with_null.vars.insert("n".into(), Value::Null);
+    assert_eq!(toml(&with_null), Err("vars.n is null".into()));
+}
+
+#[test]
+fn a_graph_is_drawn_from_top_to_bottom() {
+    let definition = good(
+        r#"
+        schema = "clawteam.workflow/1"
+        name = "release"
+        start = ["plan"]
+        nodes.plan = { assign = { lead = true }, prompt = "p" }
+        nodes.build = { assign = { lead = true }, prompt = "p" }
+        nodes.test = { type = "command", run = ["make"] }
+        nodes.all = { type = "join" }
+        nodes.ok = { type = "condition", expr = "true" }
+        nodes.ship = { type = "end" }
+        edges = [
+          { from = "plan", to = "build" }, { from = "plan", to = "test" },
+          { from = "build", to = "all" }, { from = "test", to = "all" },
+          { from = "all", to = "ok" }, { from = "ok", to = "ship", port = "yes" },
+          { from = "ok", to = "plan", port = "no" },
+        ]
+        "#,
+        Format::Toml,
+    );
+    let drawn = draw(&definition, &|id| (id == "test").then(|| "running".to_owned()));
+    assert!(drawn.contains("running") && drawn.contains("▼"), "{drawn}");
+    assert!(drawn.contains("↺ ok → plan (no)"), "{drawn}");
+    assert!(drawn.lines().all(|line| line.chars().count() < 60), "{drawn}");
+    let rows: Vec<&str> = drawn.lines().map(str::trim_end).collect();
+    let row = |text: &str| rows.iter().position(|row| row.contains(text)).expect(text);
+    assert!(row("plan") < row("build") && row("build") == row("test"), "{drawn}");
+    assert!(row("│ all") < row("│ ok") && row("│ ok") < row("▼ yes"), "{drawn}");
+    assert!(rows.iter().any(|row| row.contains("┌─────┴") || row.contains("├─────")), "{drawn}");
+    for (text, parts) in [
+        (mermaid(&definition, &|_| None), ["flowchart TD", "n4 -->|\"yes\"| n5"]),
+        (
+            dot(&definition, &|_| None),
+            ["digraph \"release\"", "\"ok\" -> \"ship\" [label=\"yes\"]"],
+        ),
+    ] {
+        assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+    }
+}
+
+#[test]
+fn what_differs_is_told_by_place() {
+    let before = good(ALL, Format::Json);
+    let mut after = before.clone();
+    after.title = "Other".into();
+    after.nodes.shift_remove("end");
+    after.edges.remove(0);
+    let told = difference(&before, &after);
+    assert_eq!(told.nodes_removed, ["end"]);
+    assert_eq!(told.edges_removed, ["task -> condition"]);
+    assert_eq!(told.changes.len(), 1, "{:?}", told.changes);
+    assert_eq!(told.changes[0].path, "title");
+    assert!(told.text.contains("-  \"title\": \"Everything\""), "{}", told.text);
+    assert_eq!(difference(&before, &before), Difference::default());
+}
