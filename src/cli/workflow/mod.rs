@@ -131,7 +131,9 @@ pub(super) fn run(cx: &Cx, command: WorkflowCommand) -> Outcome<ExitCode> {
             done(change::activate(cx, team, &name, version))
         }
         WorkflowCommand::Archive { team, name } => done(change::archive(cx, team, &name)),
-        WorkflowCommand::Delete { team, name, force } => done(change::delete(cx, team, &name, force)),
+        WorkflowCommand::Delete { team, name, force } => {
+            done(change::delete(cx, team, &name, force))
+        }
         WorkflowCommand::Export(args) => done(show::export(cx, args)),
         WorkflowCommand::Import(args) => done(change::import(cx, args)),
         WorkflowCommand::Graph(args) => done(show::graph(cx, args)),
