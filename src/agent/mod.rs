@@ -8,6 +8,7 @@
 mod program;
 mod shell;
 mod terminal;
+mod tray;
 mod typed;
 mod worker;
 
@@ -34,6 +35,8 @@ pub struct Setting {
     pub team: String,
     /// The agent's name.
     pub name: String,
+    /// The script for what brings none of its own.
+    pub script: Option<String>,
 }
 
 /// Why the agent gave up.
@@ -47,6 +50,9 @@ pub enum AgentError {
     /// The prompt could not be read.
     #[error("cannot read the prompt")]
     Prompt(#[source] io::Error),
+    /// There is no place for what a script hands in.
+    #[error("cannot make a directory for what a script hands in")]
+    Tray(#[source] io::Error),
     /// Ctrl-C was typed.
     #[error("interrupted")]
     Interrupted,
@@ -77,6 +83,7 @@ impl Diagnose for AgentError {
         match self {
             Self::NoPrompt => "no_prompt",
             Self::Prompt(_) => "unreadable_prompt",
+            Self::Tray(_) => "io",
             Self::Interrupted => "interrupted",
             Self::Run { .. } => "not_started",
             Self::NoTeam => "no_team",
@@ -107,7 +114,7 @@ pub fn run(
         show("running the script of the prompt");
         let name = setting.map_or("agent", |setting| setting.name.as_str());
         let team = setting.map_or("team", |setting| setting.team.as_str());
-        return shell::run(&script, name, team);
+        return shell::run(&script, name, team, &[]);
     }
     let setting = setting.ok_or(AgentError::NoTeam)?;
     let leader = prompt::leader_of(text).map(str::to_owned);

@@ -16,10 +16,17 @@ fn signed(command: &mut Command, name: &str, team: &str) {
     }
 }
 
-/// Runs `script` with `/bin/sh -e` here, its output shown. Returns its exit status.
-pub(super) fn run(script: &str, name: &str, team: &str) -> Result<u8, AgentError> {
+/// Runs `script` with `/bin/sh -e` here, its output shown, with `vars` in its environment. Returns
+/// its exit status.
+pub(super) fn run(
+    script: &str,
+    name: &str,
+    team: &str,
+    vars: &[(&str, String)],
+) -> Result<u8, AgentError> {
     let mut command = Command::new("/bin/sh");
     command.args(["-e", "-c", script, name]).stdin(Stdio::null());
+    command.envs(vars.iter().map(|(name, value)| (name, value)));
     signed(&mut command, name, team);
     let status =
         command.status().map_err(|source| AgentError::Run { program: "/bin/sh".into(), source })?;

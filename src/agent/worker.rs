@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::program::{Reply, call};
+use super::tray::{Tray, own_words};
 use super::{AgentError, Pause, Setting, Show, shell};
 use crate::domain::fence;
 
@@ -122,10 +123,25 @@ impl<'a, 'f> Worker<'a, 'f> {
         }
     }
 
+    /// Whether nothing is left to do: no task is open, and no run may still make one.
     fn all_done(&self) -> Result<bool, AgentError> {
-        let stats = self.must(&["task", "stats", &self.setting.team])?;
+        let team = &self.setting.team;
+        let stats = self.must(&["task", "stats", team])?;
         let total = stats["total"].as_u64().unwrap_or(0);
-        Ok(total > 0 && stats["completed"].as_u64() == Some(total))
+        if stats["completed"].as_u64() != Some(total) {
+            let tasks = self.must(&["task", "list", team])?;
+            let settled = |task: &Value| {
+                let about = &task["metadata"];
+                task["status"] == "completed"
+                    || about["failed"].is_object()
+                    || about["closed"].is_object()
+            };
+            if !tasks.as_array().is_some_and(|tasks| tasks.iter().all(settled)) {
+                return Ok(false);
+            }
+        }
+        let live = self.must(&["workflow", "history", team, "--status", "live"])?;
+        Ok(total > 0 && live.as_array().is_none_or(Vec::is_empty))
     }
 
     /// Reads and answers the mail. Returns whether the agent is asked to end.
@@ -145,6 +161,10 @@ impl<'a, 'f> Worker<'a, 'f> {
         let gist = [text("content"), text("summary"), text("feedback")];
         let gist = gist.iter().find(|text| !text.is_empty()).cloned().unwrap_or_default();
         self.say(&format!("message from {from} ({kind}): {gist}"));
+        if message["key"] == "approval" && message["status"] == "pending" {
+            self.decide(message)?;
+            return Ok(false);
+        }
         match kind.as_str() {
             "shutdown_request" => {
                 let answer = format!("{} shutting down.", self.setting.name);
@@ -164,24 +184,62 @@ impl<'a, 'f> Worker<'a, 'f> {
         Ok(false)
     }
 
+    /// Decides about an approval: as the script of the request or of the agent says, otherwise in
+    /// favour.
+    fn decide(&mut self, request: &Value) -> Result<(), AgentError> {
+        let Setting { team, name, script, .. } = self.setting;
+        let id = request["requestId"].as_str().unwrap_or_default();
+        let text = request["content"].as_str().unwrap_or_default();
+        let tray = Tray::new(text)?;
+        let approves = match fence::block(own_words(text), "sh").or_else(|| script.clone()) {
+            Some(script) => shell::run(&script, name, team, &tray.variables(request))? == 0,
+            None => true,
+        };
+        let (verb, usual) = if approves {
+            ("approve", "Good. Go ahead.")
+        } else {
+            ("reject", "This is not right yet.")
+        };
+        let comment = tray.result().unwrap_or_else(|| usual.to_owned());
+        let told = self.call(&["approval", verb, team, id, "--comment", &comment])?;
+        // Somebody else may have decided meanwhile.
+        let how = if told.ok() { comment } else { told.error() };
+        self.say(&format!("{verb} {id}: {how}"));
+        Ok(())
+    }
+
     /// Does a task that was claimed. Returns whether the agent was asked to end meanwhile.
     fn do_task(&mut self, task: &Value) -> Result<bool, AgentError> {
         let team = &self.setting.team;
         let id = task["id"].as_str().unwrap_or_default();
         let subject = task["subject"].as_str().unwrap_or_default();
+        let description = task["description"].as_str().unwrap_or_default();
+        let of_workflow = task["metadata"]["workflow"].is_object();
         self.say(&format!("claimed {id}: {subject}"));
-        match self.carry_out(subject, task["description"].as_str().unwrap_or_default())? {
+        let tray = Tray::new(description)?;
+        match self.carry_out(task, description, &tray)? {
             Outcome::Done => {
-                self.must(&["task", "update", team, id, "--status", "completed"])?;
+                let (result, artifacts) = (tray.result(), tray.artifacts());
+                // A workflow waits for an answer.
+                let result = result.or_else(|| of_workflow.then(|| format!("Done: {subject}")));
+                let mut call = vec!["task", "update", team, id, "--status", "completed"];
+                call.extend(result.iter().flat_map(|result| ["--result", result.as_str()]));
+                call.extend(artifacts.iter().flat_map(|file| ["--artifact", file.as_str()]));
+                self.hand_in(&call, id)?;
                 self.say(&format!("completed {id}: {subject}"));
                 let report = format!("Completed: {subject} [confidence: 0.9]");
                 self.send(&self.leader, &report, "message")?;
                 Ok(false)
             }
             Outcome::Stuck(why) => {
+                let why = tray.result().filter(|_| of_workflow).unwrap_or(why);
                 self.say(&format!("cannot do {id}: {why}"));
-                // Not pending: somebody would claim it and fail at it again.
-                self.must(&["task", "update", team, id, "--status", "blocked"])?;
+                if of_workflow {
+                    self.hand_in(&["task", "fail", team, id, "--error", &why], id)?;
+                } else {
+                    // Not pending: somebody would claim it and fail at it again.
+                    self.must(&["task", "update", team, id, "--status", "blocked"])?;
+                }
                 let report = format!("Blocked: {subject}: {why} [confidence: 0.1]");
                 self.send(&self.leader, &report, "message")?;
                 Ok(false)
@@ -193,20 +251,43 @@ impl<'a, 'f> Worker<'a, 'f> {
         }
     }
 
-    fn carry_out(&mut self, subject: &str, description: &str) -> Result<Outcome, AgentError> {
-        let Setting { team, name, .. } = self.setting;
-        if let Some(plan) = fence::block(description, "plan") {
+    /// Hands in how a task ended. Whether it is still wanted is not the agent's business.
+    fn hand_in(&mut self, call: &[&str], id: &str) -> Result<(), AgentError> {
+        let mut told = self.call(call)?;
+        if told.status == 75 {
+            told = self.call(call)?;
+        }
+        if told.code() == "attempt_closed" {
+            self.say(&format!("{id} is not wanted any more"));
+            return Ok(());
+        }
+        if told.ok() {
+            return Ok(());
+        }
+        Err(AgentError::Command { command: call[..2].join(" "), reason: told.error() })
+    }
+
+    fn carry_out(
+        &mut self,
+        task: &Value,
+        description: &str,
+        tray: &Tray,
+    ) -> Result<Outcome, AgentError> {
+        let Setting { team, name, script, .. } = self.setting;
+        let own = own_words(description);
+        if let Some(plan) = fence::block(own, "plan") {
             let outcome = self.ask_for_approval(&plan)?;
             if !matches!(outcome, Outcome::Done) {
                 return Ok(outcome);
             }
         }
-        if let Some(script) = fence::block(description, "sh") {
-            let status = shell::run(&script, name, team)?;
+        if let Some(script) = fence::block(own, "sh").or_else(|| script.clone()) {
+            let status = shell::run(&script, name, team, &tray.variables(task))?;
             if status != 0 {
                 return Ok(Outcome::Stuck(format!("the script ended with status {status}")));
             }
         }
+        let subject = task["subject"].as_str().unwrap_or_default();
         if let Some(hash) = shell::commit(subject, name, team)? {
             self.say(&format!("committed {hash}"));
         }

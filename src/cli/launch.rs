@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::Cx;
 use super::spawn::parse_backend;
-use crate::app::launch::{self, LaunchStatus, Launched, Member, MemberStatus, Request};
+use crate::app::launch::{self, Flow, LaunchStatus, Launched, Member, MemberStatus, Request};
 use crate::core::Outcome;
 use crate::core::text::count;
 use crate::domain::agent::BackendKind;
@@ -109,7 +109,16 @@ fn text(cx: &Cx, launched: &Launched) -> String {
         table.row([member.name.as_str(), &member.kind, &member.id, member.status.as_str()]);
     }
     text.push_str(&table.render(cx.out.width()));
+    if let Some(Flow { name, run, .. }) = &launched.workflow {
+        text.push_str(&format!("\n\nWorkflow '{name}' is started as {run}"));
+    }
     text.push_str("\n\nWhat you can do now:\n");
+    if let Some(Flow { run, .. }) = &launched.workflow {
+        text.push_str(&format!(
+            "  drive the workflow:     clawteam workflow drive {team} {run}\n\
+             \x20 see what it waits for:  clawteam workflow explain {team} {run}\n"
+        ));
+    }
     if *backend == BackendKind::Tmux.as_str() {
         text.push_str(&format!("  watch the agents work:  clawteam board attach {team}\n"));
     }

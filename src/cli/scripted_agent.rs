@@ -1,7 +1,7 @@
 //! `clawteam scripted-agent`.
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -19,11 +19,15 @@ pub(super) struct ScriptedAgentArgs {
     /// `CLAWTEAM_PROMPT_FILE` names]
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
+    /// A shell script for tasks and approvals that bring none of their own
+    #[arg(long, value_name = "FILE")]
+    script: Option<PathBuf>,
 }
 
 pub(super) fn run(cx: &Cx, args: ScriptedAgentArgs) -> Outcome<ExitCode> {
     let text = prompt(cx, args.prompt)?;
-    let setting = setting(cx)?;
+    let script = args.script.as_deref().map(read).transpose()?;
+    let setting = setting(cx, script)?;
     let mut show = |line: &str| {
         let _ = cx.out.text(&format!("· {line}"));
     };
@@ -47,7 +51,6 @@ pub(super) fn run(cx: &Cx, args: ScriptedAgentArgs) -> Outcome<ExitCode> {
     Ok(ExitCode::from(status))
 }
 
-#[expect(clippy::disallowed_methods, reason = "a file that the user named, not one of the store")]
 fn prompt(cx: &Cx, given: Option<String>) -> Outcome<String> {
     if let Some(text) = given {
         return Ok(text);
@@ -59,11 +62,16 @@ fn prompt(cx: &Cx, given: Option<String>) -> Outcome<String> {
         return Ok(agent::read_terminal(&mut write)?);
     }
     let file = cx.app.env.get(env::PROMPT_FILE).ok_or(AgentError::NoPrompt)?;
+    read(Path::new(file))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a file that the user named, not one of the store")]
+fn read(file: &Path) -> Outcome<String> {
     Ok(std::fs::read_to_string(file).map_err(AgentError::Prompt)?)
 }
 
 /// Who the agent is, if clawteam started it.
-fn setting(cx: &Cx) -> Outcome<Option<Setting>> {
+fn setting(cx: &Cx, script: Option<String>) -> Outcome<Option<Setting>> {
     let own = || cx.app.processes.own_program();
     let (Some(team), Some(name)) = (&cx.app.identity.team_name, cx.app.env.identity("AGENT_NAME"))
     else {
@@ -73,5 +81,5 @@ fn setting(cx: &Cx) -> Outcome<Option<Setting>> {
         Some(program) => PathBuf::from(program),
         None => own().map_err(|source| AgentError::Run { program: "clawteam".into(), source })?,
     };
-    Ok(Some(Setting { program, team: team.clone(), name: name.to_owned() }))
+    Ok(Some(Setting { program, team: team.clone(), name: name.to_owned(), script }))
 }

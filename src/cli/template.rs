@@ -62,6 +62,12 @@ fn text(cx: &Cx, template: &Template) -> String {
         lines.push(format!("  Model: {model}"));
     }
     lines.push(format!("  Max agents: {}", template.max_agents));
+    if let Some(workflow) = &template.workflow {
+        lines.push(format!("  Workflow: {workflow}"));
+        for (name, value) in &template.workflow_inputs {
+            lines.push(format!("    {name} = {value}"));
+        }
+    }
     let mut members =
         Table::new("Agents").column("Name").column("Type").column("Role").prose("Task");
     for (n, agent) in template.members().enumerate() {

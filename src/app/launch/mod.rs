@@ -4,6 +4,7 @@
 //! its members and its tasks appear in one commit, and the members are started at once, each in a
 //! thread ([`launch`]).
 
+mod flow;
 mod make;
 mod plan;
 
@@ -20,6 +21,7 @@ use crate::domain::task::Task;
 use crate::domain::template::Retry;
 use crate::ports::terminal::Delivery;
 
+pub use flow::Flow;
 pub use plan::{LaunchError, plan, plan_of};
 
 /// A team to be launched.
@@ -64,6 +66,8 @@ pub struct Plan {
     description: String,
     members: Vec<Planned>,
     tasks: Vec<Task>,
+    /// The workflow that the team works by.
+    flow: Option<flow::Planned>,
 }
 
 /// A member that is to be started.
@@ -147,6 +151,9 @@ pub struct Launched {
     pub backend: &'static str,
     /// The members, the leader first.
     pub agents: Vec<Member>,
+    /// The run of the workflow that the team works by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<Flow>,
 }
 
 /// Makes the team and starts its members at once. `tell` hears of each as it comes, from several
@@ -172,7 +179,7 @@ pub fn launch(app: &App, plan: &Plan, tell: &(dyn Fn(&Member) + Sync)) -> Outcom
     let agents: Vec<Member> =
         agents.into_iter().map(|member| still_there(app, &plan.team, member, tell)).collect();
     let ready = agents.iter().filter(|member| member.status == MemberStatus::Ready).count();
-    let status = if ready == agents.len() {
+    let mut status = if ready == agents.len() {
         LaunchStatus::Launched
     } else if agents.iter().all(|member| member.status == MemberStatus::Failed) {
         make::take_back(app, plan, fresh)?;
@@ -180,12 +187,28 @@ pub fn launch(app: &App, plan: &Plan, tell: &(dyn Fn(&Member) + Sync)) -> Outcom
     } else {
         LaunchStatus::Partial
     };
+    // Only now: nobody could do what it asks for before, and a team that is taken back has none.
+    let mut workflow = None;
+    if let Some(flow) = plan.flow.as_ref().filter(|_| status != LaunchStatus::Failed) {
+        match flow::begin(app, plan, flow) {
+            Ok(started) => workflow = Some(started),
+            Err(failure) => {
+                let name = flow.name();
+                let why = failure.message();
+                app.warn(format!(
+                    "the team runs, but its workflow '{name}' was not started: {why}"
+                ));
+                status = LaunchStatus::Partial;
+            }
+        }
+    }
     Ok(Launched {
         status,
         team: plan.team.to_string(),
         template: plan.template.clone(),
         backend: plan.backend.as_str(),
         agents,
+        workflow,
     })
 }
 

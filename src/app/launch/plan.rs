@@ -27,6 +27,14 @@ pub enum LaunchError {
     /// The template's name cannot begin the name of a team.
     #[error("the template's name '{0}' cannot be used in the name of a team")]
     NoTeamName(String),
+    /// The template names a workflow that there is no template of.
+    #[error("template '{template}' names the workflow '{workflow}', which does not exist")]
+    UnknownWorkflow {
+        /// The template of the team.
+        template: String,
+        /// The workflow.
+        workflow: String,
+    },
 }
 
 impl Diagnose for LaunchError {
@@ -35,6 +43,7 @@ impl Diagnose for LaunchError {
             Self::NoTmux => "tmux_missing",
             Self::UnknownStrategy(_) => "unknown_strategy",
             Self::NoTeamName(_) => "no_team_name",
+            Self::UnknownWorkflow { .. } => "unknown_workflow",
         }
     }
 
@@ -43,6 +52,9 @@ impl Diagnose for LaunchError {
             Self::NoTmux => "install tmux, or launch with --backend subprocess".into(),
             Self::UnknownStrategy(_) => "one of auto, none".into(),
             Self::NoTeamName(_) => "name the team with --team-name".into(),
+            Self::UnknownWorkflow { workflow, .. } => format!(
+                "see `clawteam workflow templates`, or write ~/.clawteam/workflows/{workflow}.toml"
+            ),
         })
     }
 }
@@ -80,8 +92,9 @@ pub fn plan_of(app: &App, request: &Request, parsed: Parsed) -> Outcome<Plan> {
     }
     warn_of_size(app, request, &template);
     let tasks = tasks(app, request, &template, &team)?;
+    let flow = super::flow::plan(app, request, &template, &team, &here)?;
     let description = template.description;
-    Ok(Plan { team, template: template.name, backend, description, members, tasks })
+    Ok(Plan { team, template: template.name, backend, description, members, tasks, flow })
 }
 
 fn team_name(app: &App, request: &Request, template: &Template) -> Outcome<TeamName> {

@@ -187,11 +187,16 @@ fn payload(app: &App, loaded: &Loaded, wish: &ItemWish) -> Outcome<Map<String, V
     Ok(payload)
 }
 
-/// The worktree of an agent.
+/// Where an agent works: its worktree, or the repository if it has none of its own.
 fn worktree_of(app: &App, loaded: &Loaded, agent: &str) -> Outcome<String> {
     let agent = AgentName::parse(agent.to_owned())?;
-    let found = workspace::of(app, loaded.team(), &agent, &app.data_dir)?;
-    Ok(found.worktree_path)
+    match workspace::of(app, loaded.team(), &agent, &app.data_dir) {
+        Ok(found) => Ok(found.worktree_path),
+        Err(failure) if failure.inner().code() == "workspace_not_found" => {
+            Ok(loaded.start.repo.clone().unwrap_or_default())
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 fn is_empty(value: &Value) -> bool {

@@ -9,7 +9,13 @@ use crate::domain::workflow::definition::{Format, Options, read};
 use crate::store::Dir;
 
 /// The templates that come with clawteam, by name.
-const BUILT_IN: &[(&str, &str)] = &[];
+const BUILT_IN: &[(&str, &str)] = &[
+    ("bug-triage", include_str!("../../../templates/workflows/bug-triage.toml")),
+    ("feature", include_str!("../../../templates/workflows/feature.toml")),
+    ("nightly", include_str!("../../../templates/workflows/nightly.toml")),
+    ("release", include_str!("../../../templates/workflows/release.toml")),
+    ("research", include_str!("../../../templates/workflows/research.toml")),
+];
 
 /// A template in a list.
 #[derive(Debug, Clone, Serialize)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Template;
 use super::read::Findings;
-use crate::core::AgentName;
+use crate::core::{AgentName, Name};
 use crate::domain::task::graph;
 
 pub(super) fn template(template: &Template, found: &mut Findings) {
@@ -24,6 +24,14 @@ pub(super) fn template(template: &Template, found: &mut Findings) {
                 task.subject, task.owner
             ));
         }
+    }
+    if let Some(workflow) = &template.workflow
+        && let Err(error) = Name::parse_as("workflow name", workflow)
+    {
+        found.problems.push(format!("template.workflow: {error}"));
+    }
+    if template.workflow.is_none() && !template.workflow_inputs.is_empty() {
+        found.notes.push("template.workflow_inputs has no effect without template.workflow".into());
     }
     dependencies(template, found);
 }

@@ -6,6 +6,7 @@ mod model;
 mod read;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::task::Priority;
 use crate::core::Diagnose;
@@ -36,6 +37,12 @@ pub struct Template {
     pub tasks: Vec<TemplateTask>,
     /// From how many agents on, the leader not counted, one should think twice.
     pub max_agents: usize,
+    /// The workflow that the team works by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
+    /// What its run is told; texts may hold `{goal}` and `{team_name}`.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub workflow_inputs: Map<String, Value>,
 }
 
 /// An agent of a template.

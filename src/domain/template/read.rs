@@ -73,6 +73,14 @@ impl<'t, 'f> Fields<'t, 'f> {
         Some(command)
     }
 
+    /// A table of any values, as JSON.
+    fn values(&mut self, key: &'static str) -> serde_json::Map<String, serde_json::Value> {
+        match self.table(key).map(serde_json::to_value) {
+            Some(Ok(serde_json::Value::Object(values))) => values,
+            _ => serde_json::Map::new(),
+        }
+    }
+
     fn choice(&mut self, key: &'static str, choices: &[&str]) -> Option<String> {
         let text = self.text(key)?;
         if !choices.contains(&text.as_str()) {
@@ -158,6 +166,8 @@ pub(super) fn template(document: &Table, stem: &str, found: &mut Findings) -> Op
         agents: Vec::new(),
         tasks: Vec::new(),
         max_agents: fields.count("max_agents").map_or(4, |count| count as usize),
+        workflow: fields.text("workflow"),
+        workflow_inputs: fields.values("workflow_inputs"),
     };
     fields.finish();
     if let Some(leader) = leader {

@@ -24,7 +24,7 @@ pub struct Command {
     /// What it reads; may hold `{{ … }}`.
     #[serde(skip_serializing_if = "is_default")]
     pub stdin: String,
-    /// In whose worktree; empty: `cwd`.
+    /// In whose worktree (the repository if that agent has none); empty: `cwd`. May hold `{{ … }}`.
     #[serde(skip_serializing_if = "is_default")]
     pub worktree: String,
     /// What its output is.

@@ -16,7 +16,7 @@ pub struct Approval {
     /// The same at length; may hold `{{ … }}`.
     #[serde(skip_serializing_if = "is_default")]
     pub details: String,
-    /// Who decides (`human`).
+    /// Who decides (`human`); may hold `{{ … }}`.
     #[serde(skip_serializing_if = "is_default")]
     pub approvers: Vec<String>,
     /// How many must agree (1).

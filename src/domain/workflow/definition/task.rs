@@ -39,10 +39,11 @@ pub struct Task {
 }
 
 /// Who does a task. One of `agent`, `role`, `capability`, `pool` and `lead` picks the candidates.
+/// Beside an `agent` that holds `{{ … }}` there may be another one, for when that names nobody.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Assign {
-    /// This agent.
+    /// This agent; may hold `{{ … }}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
     /// Members of this type.

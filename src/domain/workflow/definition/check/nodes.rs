@@ -211,8 +211,14 @@ fn task(at: &mut At<'_, '_>, task: &Task) {
 }
 
 fn assignment(at: &mut At<'_, '_>, assign: &Assign) {
+    let others = assign.role.is_some()
+        || !assign.capability.is_empty()
+        || !assign.pool.is_empty()
+        || assign.lead;
+    // An agent that an expression names may be nobody: then another rule counts.
+    let perhaps = assign.agent.as_ref().is_some_and(|agent| agent.contains("{{"));
     let rules = [
-        assign.agent.is_some(),
+        assign.agent.is_some() && !(perhaps && others),
         assign.role.is_some(),
         !assign.capability.is_empty(),
         !assign.pool.is_empty(),
@@ -232,7 +238,8 @@ fn assignment(at: &mut At<'_, '_>, assign: &Assign) {
             "several_assignments",
             "assign",
             "there are several rules for who does it",
-            "keep one of agent, role, capability, pool and lead",
+            "keep one of agent, role, capability, pool and lead; an agent that is {{ … }} may have \
+             another one beside it, for when it names nobody",
         ),
     }
 }

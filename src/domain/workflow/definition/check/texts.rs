@@ -144,6 +144,8 @@ impl Texts<'_, '_> {
                     self.template(join(&at("env"), name), value, Use::Private);
                 }
                 self.template(at("stdin"), &own.stdin, Use::Private);
+                self.template(at("cwd"), &own.cwd, Use::Shown);
+                self.template(at("worktree"), &own.worktree, Use::Shown);
             }
             Kind::Plugin(own) => {
                 for (name, expr) in &own.input {
@@ -176,6 +178,9 @@ impl Texts<'_, '_> {
             Kind::Task(own) => {
                 self.template(at("subject"), &own.subject, Use::Shown);
                 self.template(at("prompt"), &own.prompt, Use::Shown);
+                if let Some(agent) = own.assign.as_ref().and_then(|assign| assign.agent.as_ref()) {
+                    self.template(at("assign.agent"), agent, Use::Shown);
+                }
                 if let Some(check) = own.checks.as_ref().and_then(|checks| checks.check.as_ref()) {
                     self.expr(at("checks.check"), check, Use::Shown, &[]);
                 }
@@ -183,6 +188,9 @@ impl Texts<'_, '_> {
             Kind::Approval(own) => {
                 self.template(at("title"), &own.title, Use::Shown);
                 self.template(at("details"), &own.details, Use::Shown);
+                for (n, who) in own.approvers.iter().enumerate() {
+                    self.template(at(&format!("approvers[{n}]")), who, Use::Shown);
+                }
             }
             Kind::Notify(own) => {
                 self.template(at("title"), &own.title, Use::Shown);

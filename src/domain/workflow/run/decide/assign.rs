@@ -23,7 +23,10 @@ pub(super) fn choose(view: &View<'_>, id: &str, act: &Act, task: &Task) -> Resul
     if let Some(agent) = &assign.agent {
         let agent = view.render(agent).map_err(|error| super::context::fault_of(&error))?;
         let agent = if agent == "lead" { view.facts.leader().unwrap_or(agent) } else { agent };
-        return Ok(Choice { agent: Some(agent), pool: None });
+        // An input that names nobody leaves it to the other rule.
+        if !agent.is_empty() {
+            return Ok(Choice { agent: Some(agent), pool: None });
+        }
     }
     if assign.lead {
         return lead(view, &act.node);

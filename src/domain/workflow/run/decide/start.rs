@@ -246,7 +246,7 @@ impl Beginning<'_> {
         let approvers = if approval.approvers.is_empty() {
             vec!["human".to_owned()]
         } else {
-            approval.approvers.clone()
+            self.render_all(&approval.approvers)?
         };
         let wish = approval_wish(self, approval, "approval", approvers)?;
         Ok(Begin::Dispatched(Box::new(Dispatch {

@@ -38,7 +38,7 @@ impl Beginning<'_> {
         dispatched(Work::Item { key }, None, None, vec![effect])
     }
 
-    fn render_all<'t>(
+    pub(super) fn render_all<'t>(
         &self,
         texts: impl IntoIterator<Item = &'t String>,
     ) -> Result<Vec<String>, Fault> {
