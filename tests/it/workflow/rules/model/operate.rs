@@ -1,6 +1,5 @@
 //! What operators can do to the model.
 
-use clawteam::domain::workflow::definition::Kind;
 use clawteam::domain::workflow::run::observe::Ask;
 
 use super::{Life, Model, Standing, Token};
@@ -81,8 +80,8 @@ impl Model {
             }
             self.visits[visit].led_on = true;
             let old = self.visits[visit].clone();
-            let asked = matches!(self.node(&old.node).kind, Kind::Approval(_)) && old.attempt > 0;
-            if asked {
+            let asked = format!("ask {}/a{}", self.name(visit), old.attempt);
+            if self.effects.contains(&asked) {
                 // What was asked before opens nothing any more.
                 let effect = format!("withdraw {}/a{}", self.name(visit), old.attempt);
                 self.effects.insert(effect);
