@@ -85,8 +85,8 @@ fn fill_in(value: &mut Value, values: &Values<'_>) {
     }
 }
 
-/// Makes the workflow in the team, or takes into use what the template says where an earlier team
-/// of that name has left one, and starts its run.
+/// Makes the workflow in the team, unless an earlier team of that name has left it, and starts its
+/// run.
 pub(super) fn begin(app: &App, plan: &Plan, flow: &Planned) -> Outcome<Flow> {
     let note = format!("made by launching the template '{}'", plan.template);
     let make = Make { by: actor(app), note, activate: true, after: None };
