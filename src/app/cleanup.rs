@@ -67,6 +67,7 @@ pub fn team(app: &App, team: &TeamName) -> Outcome<CleanedUp> {
         Dir::agents(team),
         Dir::workflows(team),
         Dir::runs(team),
+        Dir::wakes(team),
         Dir::approvals(team),
         Dir::queue(team),
         Dir::schedules(team),

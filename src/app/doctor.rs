@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use super::App;
 use super::approval::{self, Damage, Forgery};
+use super::{team, workflow};
 use crate::core::{Outcome, limits};
 use crate::store::check::{Doctor, Finding, Report, Severity};
-use crate::store::{FsBackend, Holder, Patience};
+use crate::store::{FsBackend, Holder, Key, Patience};
 
 /// What was found, and what was done about it.
 #[derive(Debug, Clone, Serialize)]
@@ -115,10 +116,37 @@ pub fn check(app: &App, fix: bool) -> Outcome<Diagnosis> {
     diagnosis(app, report, fixed)
 }
 
+/// What is wrong with the journals of runs of workflows.
+fn damaged_runs(app: &App) -> Outcome<Vec<Told>> {
+    let mut all = Vec::new();
+    for team in team::names(app)? {
+        for run in workflow::history::names(app, &team)? {
+            let checked = match workflow::fsck::check(app, &team, &run, false) {
+                Ok(checked) => checked,
+                Err(failure) => {
+                    app.warn(failure.message());
+                    continue;
+                }
+            };
+            all.extend(checked.problems.into_iter().map(|problem| Told {
+                severity: if problem.code == "state_differs" { "warning" } else { "error" },
+                code: problem.code,
+                path: app.store.path_of(&Key::run_journal(&team, &run)).display().to_string(),
+                message: problem.message,
+                remedy: format!("look at it with `clawteam workflow fsck {team} {run} --repair`"),
+                fixable: false,
+            }));
+        }
+    }
+    Ok(all)
+}
+
 fn diagnosis(app: &App, report: Report, fixed: Vec<String>) -> Outcome<Diagnosis> {
     let (journals, damages) = approval::chains(app)?;
-    let clean = report.is_clean() && damages.is_empty();
+    let runs = damaged_runs(app)?;
+    let clean = report.is_clean() && damages.is_empty() && runs.is_empty();
     let mut findings: Vec<Told> = damages.into_iter().map(Told::from).collect();
+    findings.extend(runs);
     findings.extend(report.findings.into_iter().map(Told::from));
     // The parts are sorted each by itself.
     findings.sort_by_key(|told| match told.severity {

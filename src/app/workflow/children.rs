@@ -95,7 +95,7 @@ fn definition_of(
 ) -> Outcome<(Definition, u32, Digest)> {
     if let Some(workflow) = &wish.workflow {
         let workflow = Name::parse_as("workflow name", workflow.clone())?;
-        let found = super::library::load(app, loaded.team(), workflow.as_str(), wish.version)?;
+        let found = super::library::load(app, loaded.team(), &workflow, wish.version)?;
         return Ok((found.definition, found.version, found.digest));
     }
     let node = wish.act.rsplit_once('#').map_or(wish.act.as_str(), |(node, _)| node);

@@ -20,12 +20,11 @@ pub(super) fn collected(
     team: &TeamName,
     workflow: Option<&Name>,
 ) -> Outcome<Vec<Summary>> {
-    let names: Vec<Name> = match workflow {
-        Some(name) => vec![name.clone()],
-        None => {
-            let dirs = app.store.backend().list_dirs(&Dir::workflows(team))?;
-            dirs.into_iter().filter_map(|name| Name::parse(name).ok()).collect()
-        }
+    let names: Vec<Name> = if let Some(name) = workflow {
+        vec![name.clone()]
+    } else {
+        let dirs = app.store.backend().list_dirs(&Dir::workflows(team))?;
+        dirs.into_iter().filter_map(|name| Name::parse(name).ok()).collect()
     };
     let mut all: Vec<Summary> = Vec::new();
     for name in names {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::library_error::LibraryError;
+use super::{history, run};
 use crate::app::{App, team};
 use crate::core::{Digest, Name, Outcome, TeamName};
 use crate::domain::Extra;
@@ -61,7 +61,8 @@ pub struct Make {
     pub after: Option<u32>,
 }
 
-fn name_of(text: &str) -> Outcome<Name> {
+/// A text as the name of a workflow.
+pub fn name_of(text: &str) -> Outcome<Name> {
     Ok(Name::parse_as("workflow name", text)?)
 }
 
@@ -92,10 +93,9 @@ pub fn list(app: &App, team: &TeamName) -> Outcome<Vec<Meta>> {
 }
 
 /// A version of a workflow: the one that is named, else the one in use, else the latest.
-pub fn load(app: &App, team: &TeamName, name: &str, version: Option<u32>) -> Outcome<Loaded> {
-    let name = name_of(name)?;
-    let meta = meta(app, team, &name)?.value;
-    read_version(app, team, &name, &meta, version.unwrap_or_else(|| meta.current()))
+pub fn load(app: &App, team: &TeamName, name: &Name, version: Option<u32>) -> Outcome<Loaded> {
+    let meta = meta(app, team, name)?.value;
+    read_version(app, team, name, &meta, version.unwrap_or_else(|| meta.current()))
 }
 
 fn read_version(
@@ -144,7 +144,8 @@ fn in_world<T>(app: &App, name: &TeamName, work: impl FnOnce(&World<'_>) -> T) -
         members.as_ref().is_none_or(|members| members.iter().any(|member| member == agent))
     };
     let workflow = |other: &str, version: Option<u32>| {
-        load(app, name, other, version).ok().map(|loaded| Arc::new(loaded.definition))
+        let other = Name::parse(other).ok()?;
+        load(app, name, &other, version).ok().map(|loaded| Arc::new(loaded.definition))
     };
     Ok(work(&World { agent: Some(&agent), workflow: Some(&workflow) }))
 }
@@ -372,30 +373,18 @@ pub fn delete(app: &App, team: &TeamName, name: &str, force: bool) -> Outcome<De
     Ok(Deleted { name: name.to_string(), live_runs, kept_in })
 }
 
-/// The runs of a workflow that have not ended. One whose state cannot be read counts: it may go
-/// on once that is repaired.
+/// The runs of a workflow that have not ended. One that cannot be read counts: it may go on once
+/// that is repaired.
 fn live_runs(app: &App, team: &TeamName, name: &Name) -> Outcome<Vec<String>> {
-    let mut names = app.store.backend().list_dirs(&Dir::runs(team))?;
-    names.sort_unstable();
     let mut live = Vec::new();
-    for run in names.iter().filter_map(|run| Name::parse(run.as_str()).ok()) {
-        let of_this = |doc: &Value, field: &str| doc[field].as_str() == Some(name.as_str());
-        let goes_on = match app.store.load::<Value>(&Key::run_state(team, &run)) {
-            Ok(Some(state)) => {
-                let ended = ["completed", "failed", "stopped"];
-                let status = state.value["status"].as_str().unwrap_or_default();
-                of_this(&state.value, "workflow") && !ended.contains(&status)
-            }
-            _ => app
-                .store
-                .load::<Value>(&Key::run_start(team, &run))
-                .ok()
-                .flatten()
-                .is_some_and(|start| of_this(&start.value, "workflow")),
-        };
-        if goes_on {
+    for run in history::names(app, team)? {
+        let of_this =
+            run::start_of(app, team, &run).is_ok_and(|start| start.workflow == name.as_str());
+        let ended = || run::load(app, team, &run).is_ok_and(|it| it.run.status.is_terminal());
+        if of_this && !ended() {
             live.push(run.to_string());
         }
     }
+    live.sort_unstable();
     Ok(live)
 }

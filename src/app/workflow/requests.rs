@@ -10,16 +10,19 @@ use crate::domain::workflow::run::observe::{Ask, Request};
 use crate::domain::workflow::run::record::{Operation, Tr};
 use crate::store::{Dir, Expect, Put, encode};
 
+fn id_in(file: &str) -> Option<&str> {
+    file.strip_suffix(".json")
+}
+
 /// What is asked and was not taken up yet, oldest first.
 pub(super) fn pending(app: &App, team: &TeamName, run: &Name) -> Outcome<Vec<Request>> {
     let dir = Dir::run_requests(team, run);
-    let names = app.store.backend().list(&dir)?;
-    if names.is_empty() {
+    if app.store.backend().list(&dir)?.is_empty() {
         return Ok(Vec::new());
     }
-    let docs = app.store.list::<Request>(&dir, |name| name.ends_with(".json"))?;
+    let docs = app.store.list::<Request>(&dir, |name| id_in(name).is_some())?;
     let named = docs.into_iter().map(|(name, doc)| {
-        let id = name.strip_suffix(".json").unwrap_or(&name).to_owned();
+        let id = id_in(&name).unwrap_or(&name).to_owned();
         Request { id, ..doc.value }
     });
     Ok(named.collect())

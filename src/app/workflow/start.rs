@@ -13,7 +13,7 @@ use crate::core::{Digest, Name, Outcome, TeamName};
 use crate::domain::Extra;
 use crate::domain::expr::Expr;
 use crate::domain::workflow::definition::{
-    Advance, Definition, Input, InputKind, LifeStatus, Overlap,
+    Advance, Concurrency, Definition, Input, InputKind, LifeStatus, Overlap, input_fits,
 };
 use crate::domain::workflow::run::observe::Ask;
 use crate::domain::workflow::run::start::{Start, Trigger};
@@ -101,10 +101,11 @@ pub fn start(
     app: &App,
     team: &TeamName,
     workflow: &Name,
-    options: StartOptions,
+    mut options: StartOptions,
 ) -> Outcome<Started> {
     team::load(app, team)?;
-    let found = library::load(app, team, workflow.as_str(), options.version)?;
+    let found = library::load(app, team, workflow, options.version)?;
+    let is_draft = found.status == LifeStatus::Draft;
     match found.status {
         LifeStatus::Archived => return Err(RunError::Archived(workflow.to_string()).into()),
         LifeStatus::Draft if options.only_active => {
@@ -112,51 +113,33 @@ pub fn start(
         }
         _ => {}
     }
-    let is_draft = found.status == LifeStatus::Draft;
-    let (inputs, secrets) = check_inputs(&found.definition, options.inputs)?;
+    let given = std::mem::take(&mut options.inputs);
+    let (inputs, secrets) = check_inputs(&found.definition, given)?;
     let concurrency_key = concurrency_key(&found.definition, &inputs)?;
     let mut locked = app.store.lock(&Scope::Workflow(team.clone(), workflow.clone()))?;
-    let now = app.now_millis();
-    let mut commit = Commit::default();
-    let run = fresh_id(app, workflow)?;
-    if let Some(key) = &options.key {
-        let digest = Digest::of(key.as_bytes()).to_name();
-        let document = Key::run_key(team, workflow, &digest);
-        let known = app.store.load::<KeyedRun>(&document)?;
-        if let Some(known) = known.filter(|doc| now.saturating_sub(doc.value.at) < DEDUPE_WINDOW) {
-            return Ok(Started {
-                run: known.value.run,
-                workflow: workflow.to_string(),
-                version: known.value.version,
-                deduplicated: true,
-                is_draft,
-                after: Vec::new(),
-            });
-        }
-        let keyed =
-            KeyedRun { run: run.clone(), version: found.version, at: now, extra: Map::new() };
-        commit.puts.push(Put::new(document, encode(&keyed), Expect::Any));
+    if let Some(known) = started_before(app, team, workflow, options.key.as_deref())? {
+        return Ok(Started {
+            run: known.run,
+            workflow: workflow.to_string(),
+            version: known.version,
+            deduplicated: true,
+            is_draft,
+            after: Vec::new(),
+        });
     }
-    let mut runs = active(app, team, workflow)?;
-    let others = rivals(app, team, &runs, concurrency_key.as_ref())?;
     let policy = &found.definition.concurrency;
-    let room = policy.max.unwrap_or(1).max(1) as usize;
-    let crowded = others.len() >= room && policy.policy != Overlap::Allow
-        || policy.max.is_some_and(|max| others.len() >= max as usize);
-    let (mut after, mut replaced) = (Vec::new(), Vec::new());
-    if crowded {
-        match policy.policy {
-            Overlap::Replace => replaced = others,
-            Overlap::Queue => after = others.iter().map(Name::to_string).collect(),
-            Overlap::Forbid | Overlap::Allow => {
-                let runs = others.iter().map(Name::to_string).collect();
-                return Err(RunError::Active { workflow: workflow.to_string(), runs }.into());
-            }
-        }
-    }
+    let turn = turn(app, team, workflow, policy, concurrency_key.as_ref())?;
+    let run = fresh_id(app, workflow)?;
+    let started = Started {
+        run: run.clone(),
+        workflow: workflow.to_string(),
+        version: found.version,
+        deduplicated: false,
+        is_draft,
+        after: turn.after.clone(),
+    };
     if options.dry_run {
-        let (workflow, version) = (workflow.to_string(), found.version);
-        return Ok(Started { run, workflow, version, deduplicated: false, is_draft, after });
+        return Ok(started);
     }
     let start = Start {
         schema: Start::schema(),
@@ -165,7 +148,7 @@ pub fn start(
         workflow: workflow.to_string(),
         version: found.version,
         digest: found.digest,
-        created_at: now,
+        created_at: app.now_millis(),
         trigger: Trigger {
             source: options.source,
             by: super::step::actor(app),
@@ -177,28 +160,103 @@ pub fn start(
         repo: options.repo,
         manual: options.manual || found.definition.advance == Advance::Manual,
         concurrency_key,
-        after: after.clone(),
+        after: turn.after,
         definition: found.definition,
         extra: Map::new(),
     };
     keep_secrets(app, team, &run, &secrets)?;
-    runs.push(run.clone());
-    let listed = ActiveRuns { runs, extra: Map::new() };
-    commit.puts.push(Put::new(active_key(team, workflow), encode(&listed), Expect::Any));
-    commit.puts.push(Put::new(Key::run_start(team, &run), encode(&start), Expect::Absent));
-    locked.commit(&commit)?;
+    locked.commit(&commit(team, workflow, &run, &start, turn.active))?;
     drop(locked);
     // Whatever happens to this process, `tick` will see the new run.
     if !start.manual {
         poke(app, team, &run)?;
     }
-    for other in replaced {
+    for other in turn.replaced {
         let ask = Ask::Stop { reason: format!("replaced by {run}"), kill: false };
         super::requests::post(app, team, &other, ask)?;
         wake(app, team, &other);
     }
-    let version = start.version;
-    Ok(Started { run, workflow: start.workflow, version, deduplicated: false, is_draft, after })
+    Ok(started)
+}
+
+/// The run that the same request has started, if that was not long ago.
+fn started_before(
+    app: &App,
+    team: &TeamName,
+    workflow: &Name,
+    key: Option<&str>,
+) -> Outcome<Option<KeyedRun>> {
+    let Some(key) = key else { return Ok(None) };
+    let digest = Digest::of(key.as_bytes()).to_name();
+    let known = app.store.load::<KeyedRun>(&Key::run_key(team, workflow, &digest))?;
+    let now = app.now_millis();
+    Ok(known.map(|doc| doc.value).filter(|run| now.saturating_sub(run.at) < DEDUPE_WINDOW))
+}
+
+/// What a run that is to be started means for the others of its workflow.
+struct Turn {
+    /// Those that go on.
+    active: Vec<Name>,
+    /// Those that must end before it begins.
+    after: Vec<String>,
+    /// Those that it takes the place of.
+    replaced: Vec<Name>,
+}
+
+fn turn(
+    app: &App,
+    team: &TeamName,
+    workflow: &Name,
+    policy: &Concurrency,
+    key: Option<&Value>,
+) -> Outcome<Turn> {
+    let active = active(app, team, workflow)?;
+    let others = rivals(app, team, &active, key)?;
+    let room = match (policy.policy, policy.max) {
+        (Overlap::Allow, None) => usize::MAX,
+        (_, max) => max.unwrap_or(1).max(1) as usize,
+    };
+    let mut turn = Turn { active, after: Vec::new(), replaced: Vec::new() };
+    if others.len() < room {
+        return Ok(turn);
+    }
+    match policy.policy {
+        Overlap::Replace => turn.replaced = others,
+        Overlap::Queue => turn.after = others.iter().map(Name::to_string).collect(),
+        Overlap::Forbid | Overlap::Allow => {
+            let runs = others.iter().map(Name::to_string).collect();
+            return Err(RunError::Active { workflow: workflow.to_string(), runs }.into());
+        }
+    }
+    Ok(turn)
+}
+
+/// The documents of a new run: all of them are there, or none.
+fn commit(
+    team: &TeamName,
+    workflow: &Name,
+    run: &Name,
+    start: &Start,
+    mut active: Vec<Name>,
+) -> Commit {
+    active.push(run.clone());
+    let listed = ActiveRuns { runs: active, extra: Map::new() };
+    let mut puts = vec![
+        Put::new(active_key(team, workflow), encode(&listed), Expect::Any),
+        Put::new(Key::run_start(team, run), encode(start), Expect::Absent),
+    ];
+    if let Some(key) = &start.trigger.key {
+        let digest = Digest::of(key.as_bytes()).to_name();
+        let keyed = KeyedRun {
+            run: run.clone(),
+            version: start.version,
+            at: start.created_at,
+            extra: Map::new(),
+        };
+        let document = Key::run_key(team, workflow, &digest);
+        puts.push(Put::new(document, encode(&keyed), Expect::Any));
+    }
+    Commit { puts, ..Commit::default() }
 }
 
 /// The active runs with the same concurrency key.
@@ -252,7 +310,7 @@ pub fn check_inputs(
             Some(Ok(value)) => {
                 inputs.insert(name.clone(), value);
             }
-            Some(Err(why)) => problems.push(format!("'{name}' {why}")),
+            Some(Err(why)) => problems.push(format!("'{name}': {why}")),
             None if input.required => problems.push(format!("'{name}' is missing")),
             None => {
                 inputs.insert(name.clone(), Value::Null);
@@ -268,52 +326,16 @@ pub fn check_inputs(
 
 /// A value as the input wants it: from the command line, everything is text at first.
 fn fit(input: &Input, value: Value) -> Result<Value, String> {
-    let wanted = match input.kind {
-        InputKind::String | InputKind::File => "a text",
-        InputKind::Int => "a whole number",
-        InputKind::Float => "a number",
-        InputKind::Bool => "true or false",
-        InputKind::List => "a list",
-        InputKind::Object => "an object",
-    };
-    let read = |text: &str| serde_json::from_str::<Value>(text).ok();
     let value = match (input.kind, value) {
-        (InputKind::String | InputKind::File, value @ Value::String(_)) => Some(value),
         (InputKind::String, value @ (Value::Number(_) | Value::Bool(_))) => {
-            Some(Value::String(value.to_string()))
+            Value::String(value.to_string())
         }
-        (_, Value::String(text)) => read(&text),
-        (_, value) => Some(value),
+        (InputKind::String | InputKind::File, value) => value,
+        (_, Value::String(text)) => serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        (_, value) => value,
     };
-    let fits = |value: &Value| match input.kind {
-        InputKind::String | InputKind::File => value.is_string(),
-        InputKind::Int => value.is_i64() || value.is_u64(),
-        InputKind::Float => value.is_number(),
-        InputKind::Bool => value.is_boolean(),
-        InputKind::List => value.is_array(),
-        InputKind::Object => value.is_object(),
-    };
-    let value = value.filter(fits).ok_or_else(|| format!("must be {wanted}"))?;
-    if !input.choices.is_empty() && !input.choices.contains(&value) {
-        let choices: Vec<String> = input.choices.iter().map(Value::to_string).collect();
-        return Err(format!("must be one of {}", choices.join(", ")));
-    }
-    if let (Some(pattern), Value::String(text)) = (&input.pattern, &value) {
-        let matches = regex::Regex::new(pattern).is_ok_and(|regex| regex.is_match(text));
-        if !matches {
-            return Err(format!("must match {pattern}"));
-        }
-    }
-    let size = match &value {
-        Value::String(text) => Some(text.chars().count() as f64),
-        Value::Array(items) => Some(items.len() as f64),
-        other => other.as_f64(),
-    };
-    match (size, input.min, input.max) {
-        (Some(size), Some(min), _) if size < min => Err(format!("must be at least {min}")),
-        (Some(size), _, Some(max)) if size > max => Err(format!("must be at most {max}")),
-        _ => Ok(value),
-    }
+    input_fits(input, &value)?;
+    Ok(value)
 }
 
 /// Keeps the secret inputs of a run where only its user can read them.

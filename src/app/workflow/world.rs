@@ -130,13 +130,13 @@ fn look(app: &App, loaded: &Loaded, id: &str, act: &Act, now: Millis) -> Outcome
     }
 }
 
-fn settled(code: &str, message: String) -> Option<Found> {
-    Some(Found::Task {
+fn broken(code: &str, message: String) -> Found {
+    Found::Task {
         who: String::new(),
         error: Some(Fault::new(code, message)),
         output: Output::default(),
         artifacts: Vec::new(),
-    })
+    }
 }
 
 fn look_at_task(
@@ -158,14 +158,14 @@ fn look_at_task(
         Err(error) => return Err(error.into()),
     };
     let Some(task) = found else {
-        return Ok(settled("task_deleted", format!("task {task_id} is gone")));
+        return Ok(Some(broken("task_deleted", format!("task {task_id} is gone"))));
     };
     let ours = task
         .workflow()
         .is_some_and(|of| of.run == *loaded.name() && of.act == id && of.attempt == act.attempt);
     if !ours {
         let message = format!("task {task_id} belongs to something else now");
-        return Ok(settled("task_replaced", message));
+        return Ok(Some(broken("task_replaced", message)));
     }
     if let Some(failed) = task.failed() {
         return Ok(Some(Found::Task {
@@ -176,7 +176,7 @@ fn look_at_task(
         }));
     }
     if task.status == TaskStatus::Completed {
-        let who = task.result().map(|result| result.by).unwrap_or_else(|| task.owner.clone());
+        let who = task.result().map_or_else(|| task.owner.clone(), |result| result.by);
         return Ok(Some(Found::Task {
             who,
             error: None,
@@ -185,7 +185,10 @@ fn look_at_task(
         }));
     }
     if let Some(closed) = task.closed() {
-        return Ok(settled("task_closed", format!("task {task_id} was closed: {}", closed.reason)));
+        return Ok(Some(broken(
+            "task_closed",
+            format!("task {task_id} was closed: {}", closed.reason),
+        )));
     }
     Ok(lost(app, loaded, act, &task))
 }

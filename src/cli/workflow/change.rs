@@ -164,7 +164,7 @@ pub(super) fn create(cx: &Cx, args: CreateArgs) -> Outcome<()> {
 pub(super) fn edit(cx: &Cx, args: EditArgs) -> Outcome<()> {
     let team = TeamName::parse(args.team)?;
     let about = library::about(&cx.app, &team, &args.name)?;
-    let latest = library::load(&cx.app, &team, &args.name, Some(about.latest))?;
+    let latest = library::load(&cx.app, &team, &library::name_of(&args.name)?, Some(about.latest))?;
     let options = Options { name: Some(&args.name), lenient: args.lenient };
     // Whoever changes what they see wants to know of a version that came in between.
     let mut after = args.if_version;

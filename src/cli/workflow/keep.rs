@@ -110,7 +110,7 @@ pub(crate) fn replay(cx: &Cx, args: ReplayArgs) -> Outcome<ExitCode> {
             let text = |loaded: &crate::app::workflow::Loaded| {
                 String::from_utf8_lossy(&crate::store::encode(&loaded.run)).into_owned()
             };
-            let diff = similar::TextDiff::from_lines(&text(&old), &text(&loaded))
+            let diff = similar::TextDiff::from_lines(text(&old), text(&loaded))
                 .unified_diff()
                 .header(&format!("record {before}"), &format!("record {}", loaded.run.rev))
                 .to_string();

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::Cx;
+use super::tick::TickArgs;
 use crate::core::Outcome;
 
 /// The commands of the group.
@@ -80,6 +81,8 @@ pub(super) enum WorkflowCommand {
     Step(run::StepArgs),
     /// Move a run until it ends, and show what it does
     Drive(run::DriveArgs),
+    /// Move every run that is due, and do all else that is (the same as `clawteam tick`)
+    Tick(TickArgs),
     /// Try a workflow out: a file says what agents, people and programs answer
     Test(test::TestArgs),
     /// Show how a run stands
@@ -120,48 +123,44 @@ pub(super) enum WorkflowCommand {
 
 pub(super) fn run(cx: &Cx, command: WorkflowCommand) -> Outcome<ExitCode> {
     match command {
-        WorkflowCommand::Create(args) => done(change::create(cx, args)),
-        WorkflowCommand::Edit(args) => done(change::edit(cx, args)),
-        WorkflowCommand::Validate(args) => show::validate(cx, args),
-        WorkflowCommand::List(args) => done(show::list(cx, args)),
-        WorkflowCommand::Show(args) => done(show::show(cx, args)),
-        WorkflowCommand::Versions { team, name } => done(show::versions(cx, team, &name)),
-        WorkflowCommand::Diff(args) => done(show::diff(cx, args)),
+        WorkflowCommand::Create(args) => change::create(cx, args)?,
+        WorkflowCommand::Edit(args) => change::edit(cx, args)?,
+        WorkflowCommand::Validate(args) => return show::validate(cx, args),
+        WorkflowCommand::List(args) => show::list(cx, args)?,
+        WorkflowCommand::Show(args) => show::show(cx, args)?,
+        WorkflowCommand::Versions { team, name } => show::versions(cx, team, &name)?,
+        WorkflowCommand::Diff(args) => show::diff(cx, args)?,
         WorkflowCommand::Activate { team, name, version } => {
-            done(change::activate(cx, team, &name, version))
+            change::activate(cx, team, &name, version)?;
         }
-        WorkflowCommand::Archive { team, name } => done(change::archive(cx, team, &name)),
-        WorkflowCommand::Delete { team, name, force } => {
-            done(change::delete(cx, team, &name, force))
-        }
-        WorkflowCommand::Export(args) => done(show::export(cx, args)),
-        WorkflowCommand::Import(args) => done(change::import(cx, args)),
-        WorkflowCommand::Graph(args) => done(show::graph(cx, args)),
-        WorkflowCommand::Templates => done(show::templates(cx)),
-        WorkflowCommand::Run(args) => run::run(cx, *args),
-        WorkflowCommand::Step(args) => run::step(cx, args),
-        WorkflowCommand::Drive(args) => run::drive_run(cx, args),
-        WorkflowCommand::Test(args) => test::test(cx, args),
-        WorkflowCommand::Status(args) => look::status(cx, args),
-        WorkflowCommand::Explain(args) => look::explain_run(cx, args),
-        WorkflowCommand::Log(args) => look::log(cx, args),
-        WorkflowCommand::History(args) => look::history(cx, args),
-        WorkflowCommand::Outputs(args) => look::outputs(cx, args),
-        WorkflowCommand::Artifacts(args) => look::artifacts(cx, args),
-        WorkflowCommand::Stop(args) => ask::stop(cx, args),
-        WorkflowCommand::Pause(args) => ask::pause(cx, args),
-        WorkflowCommand::Resume(args) => ask::resume(cx, args),
-        WorkflowCommand::Retry(args) => ask::retry(cx, args),
-        WorkflowCommand::Skip(args) => ask::skip(cx, args),
-        WorkflowCommand::Set(args) => ask::set(cx, args),
-        WorkflowCommand::Signal(args) => ask::signal(cx, args),
-        WorkflowCommand::Fork(args) => keep::fork_run(cx, args),
-        WorkflowCommand::Replay(args) => keep::replay(cx, args),
-        WorkflowCommand::Fsck(args) => keep::fsck(cx, args),
-        WorkflowCommand::Gc(args) => keep::gc(cx, args),
+        WorkflowCommand::Archive { team, name } => change::archive(cx, team, &name)?,
+        WorkflowCommand::Delete { team, name, force } => change::delete(cx, team, &name, force)?,
+        WorkflowCommand::Export(args) => show::export(cx, args)?,
+        WorkflowCommand::Import(args) => change::import(cx, args)?,
+        WorkflowCommand::Graph(args) => show::graph(cx, args)?,
+        WorkflowCommand::Templates => show::templates(cx)?,
+        WorkflowCommand::Run(args) => return run::run(cx, *args),
+        WorkflowCommand::Step(args) => return run::step(cx, args),
+        WorkflowCommand::Drive(args) => return run::drive_run(cx, args),
+        WorkflowCommand::Tick(args) => return super::tick::run(cx, args),
+        WorkflowCommand::Test(args) => return test::test(cx, args),
+        WorkflowCommand::Status(args) => return look::status(cx, args),
+        WorkflowCommand::Explain(args) => return look::explain_run(cx, args),
+        WorkflowCommand::Log(args) => return look::log(cx, args),
+        WorkflowCommand::History(args) => return look::history(cx, args),
+        WorkflowCommand::Outputs(args) => return look::outputs(cx, args),
+        WorkflowCommand::Artifacts(args) => return look::artifacts(cx, args),
+        WorkflowCommand::Stop(args) => return ask::stop(cx, args),
+        WorkflowCommand::Pause(args) => return ask::pause(cx, args),
+        WorkflowCommand::Resume(args) => return ask::resume(cx, args),
+        WorkflowCommand::Retry(args) => return ask::retry(cx, args),
+        WorkflowCommand::Skip(args) => return ask::skip(cx, args),
+        WorkflowCommand::Set(args) => return ask::set(cx, args),
+        WorkflowCommand::Signal(args) => return ask::signal(cx, args),
+        WorkflowCommand::Fork(args) => return keep::fork_run(cx, args),
+        WorkflowCommand::Replay(args) => return keep::replay(cx, args),
+        WorkflowCommand::Fsck(args) => return keep::fsck(cx, args),
+        WorkflowCommand::Gc(args) => return keep::gc(cx, args),
     }
-}
-
-fn done(outcome: Outcome<()>) -> Outcome<ExitCode> {
-    outcome.map(|()| ExitCode::SUCCESS)
+    Ok(ExitCode::SUCCESS)
 }

@@ -157,7 +157,7 @@ fn read_files(
     inputs: &mut Map<String, Value>,
 ) -> Outcome<()> {
     use crate::domain::workflow::definition::InputKind;
-    let found = crate::app::workflow::library::load(&cx.app, team, name.as_str(), args.version)?;
+    let found = crate::app::workflow::library::load(&cx.app, team, name, args.version)?;
     for (name, input) in &found.definition.inputs {
         if input.kind == InputKind::File
             && let Some(Value::String(path)) = inputs.get(name)
@@ -236,11 +236,10 @@ fn repository(cx: &Cx, named: Option<&str>) -> Outcome<Option<String>> {
     let path = std::path::absolute(named.unwrap_or(".")).map_err(|error| {
         BadInput(format!("the directory '{}' cannot be found: {error}", named.unwrap_or(".")))
     })?;
-    match cx.app.git.discover(&path) {
-        Ok(_) => Ok(Some(path.display().to_string())),
-        Err(error) if named.is_some() => Err(error.into()),
-        Err(_) => Ok(Some(path.display().to_string())),
+    if named.is_some() {
+        cx.app.git.discover(&path)?;
     }
+    Ok(Some(path.display().to_string()))
 }
 
 pub(crate) fn step(cx: &Cx, args: StepArgs) -> Outcome<ExitCode> {
@@ -264,12 +263,7 @@ pub(crate) fn step(cx: &Cx, args: StepArgs) -> Outcome<ExitCode> {
 }
 
 fn step_payload(loaded: &Loaded, moved: &Moved) -> Value {
-    let brief = |record: &Record| {
-        let mut brief = serde_json::to_value(&record.tr).unwrap_or_default();
-        brief["word"] = json!(record.tr.word());
-        brief["rev"] = json!(record.rev);
-        brief
-    };
+    let brief = |record: &Record| text::brief(record);
     json!({
         "run": loaded.start.run,
         "rev": loaded.run.rev,

@@ -1,5 +1,6 @@
 //! Looking at workflows.
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 
 use clap::{ArgGroup, Args, ValueEnum};
@@ -7,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::source;
 use crate::app::workflow::library::{self, Loaded};
-use crate::app::workflow::{LibraryError, patterns};
+use crate::app::workflow::{LibraryError, patterns, run, view};
 use crate::cli::{Cx, file};
 use crate::core::text::count;
-use crate::core::{Exit, Outcome, TeamName};
+use crate::core::{Exit, Name, Outcome, TeamName};
 use crate::domain::workflow::definition::{
     self, Definition, LifeStatus, Options, Problem, Stats, any_error, difference,
 };
@@ -125,7 +126,7 @@ enum To {
 pub(in crate::cli) struct GraphArgs {
     /// The team
     team: String,
-    /// The workflow
+    /// The workflow, or a run: then it shows how each node stands
     name: String,
     /// How it is drawn
     #[arg(long, value_enum, default_value_t = Drawing::Text)]
@@ -160,7 +161,7 @@ pub(super) fn validate(cx: &Cx, args: ValidateArgs) -> Outcome<ExitCode> {
         (None, Some(team), Some(name)) => {
             let about = library::about(&cx.app, team, name)?;
             let version = args.version.unwrap_or(about.latest);
-            let loaded = library::load(&cx.app, team, name, Some(version))?;
+            let loaded = library::load(&cx.app, team, &library::name_of(name)?, Some(version))?;
             let judged = Definition { status: about.status, ..loaded.definition };
             let problems = library::problems(&cx.app, team, &judged)?;
             (Some(judged), problems)
@@ -243,7 +244,7 @@ pub(super) fn list(cx: &Cx, args: ListArgs) -> Outcome<()> {
 pub(super) fn show(cx: &Cx, args: ShowArgs) -> Outcome<()> {
     let team = TeamName::parse(args.team)?;
     let meta = library::about(&cx.app, &team, &args.name)?;
-    let loaded = library::load(&cx.app, &team, &args.name, args.version)?;
+    let loaded = library::load(&cx.app, &team, &library::name_of(&args.name)?, args.version)?;
     let payload = json!({
         "name": meta.name, "version": loaded.version, "digest": loaded.digest,
         "status": meta.status, "active": meta.active, "latest": meta.latest, "owner": meta.owner,
@@ -341,8 +342,8 @@ pub(super) fn diff(cx: &Cx, args: DiffArgs) -> Outcome<()> {
     let meta = library::about(&cx.app, &team, &args.name)?;
     let after = args.after.unwrap_or(meta.latest);
     let before = args.before.unwrap_or_else(|| after.saturating_sub(1).max(1));
-    let old = library::load(&cx.app, &team, &args.name, Some(before))?;
-    let new = library::load(&cx.app, &team, &args.name, Some(after))?;
+    let old = library::load(&cx.app, &team, &library::name_of(&args.name)?, Some(before))?;
+    let new = library::load(&cx.app, &team, &library::name_of(&args.name)?, Some(after))?;
     let found = difference(&old.definition, &new.definition);
     let payload = json!({"name": meta.name, "before": before, "after": after, "difference": found});
     cx.out.result(&payload, || {
@@ -373,7 +374,7 @@ pub(super) fn diff(cx: &Cx, args: DiffArgs) -> Outcome<()> {
 
 pub(super) fn export(cx: &Cx, args: ExportArgs) -> Outcome<()> {
     let team = TeamName::parse(args.team)?;
-    let loaded = library::load(&cx.app, &team, &args.name, args.version)?;
+    let loaded = library::load(&cx.app, &team, &library::name_of(&args.name)?, args.version)?;
     let mut text = written(&loaded.definition, args.format)?;
     if !text.ends_with('\n') {
         text.push('\n');
@@ -404,15 +405,30 @@ fn written(definition: &Definition, format: To) -> Outcome<String> {
 
 pub(super) fn graph(cx: &Cx, args: GraphArgs) -> Outcome<()> {
     let team = TeamName::parse(args.team)?;
-    let loaded = library::load(&cx.app, &team, &args.name, args.version)?;
-    let (definition, plain) = (&loaded.definition, |_: &str| None);
-    let data = definition::graph(definition, &plain);
+    let found = library::load(&cx.app, &team, &library::name_of(&args.name)?, args.version);
+    let run = Name::parse_as("run", args.name.clone())?;
+    let (drawn, states) = match found {
+        Err(failure) if failure.inner().exit() == Exit::NotFound => {
+            let Ok(run) = run::load(&cx.app, &team, &run) else { return Err(failure) };
+            let states = view::status(&run).nodes.into_iter().filter_map(|node| {
+                let times =
+                    if node.visits > 1 { format!(" x{}", node.visits) } else { String::new() };
+                Some((node.node, format!("{}{times}", node.state?)))
+            });
+            (run.start.definition.clone(), states.collect::<HashMap<String, String>>())
+        }
+        other => (other?.definition, HashMap::new()),
+    };
+    let overlay = |node: &str| states.get(node).cloned();
+    let data = definition::graph(&drawn, &overlay);
     match args.format {
         Drawing::Json => cx.out.json(&data),
-        Drawing::Text => cx.out.result(&data, || definition::draw(definition, &plain)),
+        Drawing::Text => cx.out.result(&data, || definition::draw(&drawn, &overlay)),
         Drawing::Mermaid | Drawing::Dot => {
-            let to = if args.format == Drawing::Dot { To::Dot } else { To::Mermaid };
-            let text = written(definition, to)?;
+            let text = match args.format {
+                Drawing::Dot => definition::dot(&drawn, &overlay),
+                _ => definition::mermaid(&drawn, &overlay),
+            };
             if cx.out.json {
                 return cx.out.json(&json!({"name": args.name, "text": text}));
             }

@@ -54,7 +54,7 @@ impl Diagnose for BadScenario {
 fn read(path: &str) -> Outcome<Scenario> {
     let content = file::read_text(path)?;
     let bad = |why: String| BadScenario { path: path.to_owned(), why };
-    if path.ends_with(".json") || content.trim_start().starts_with('{') {
+    if content.trim_start().starts_with('{') {
         return Ok(serde_json::from_str(&content).map_err(|error| bad(error.to_string()))?);
     }
     Ok(toml::from_str(&content).map_err(|error| bad(error.message().to_owned()))?)
@@ -67,7 +67,7 @@ pub(crate) fn test(cx: &Cx, args: TestArgs) -> Outcome<ExitCode> {
         Some(path) => read(path)?,
         None => Scenario::default(),
     };
-    let found = library::load(&cx.app, &team, name.as_str(), args.version)?;
+    let found = library::load(&cx.app, &team, &name, args.version)?;
     let (inputs, _) = check_inputs(&found.definition, scenario.inputs.clone())?;
     let start = Start {
         schema: Start::schema(),

@@ -1,5 +1,7 @@
 //! Transitions and times in words.
 
+use serde_json::{Value, json};
+
 use crate::cli::Cx;
 use crate::core::Stamp;
 use crate::core::text::cut;
@@ -24,6 +26,30 @@ pub(super) fn line(cx: &Cx, record: &Record) -> String {
         detail
     );
     text.trim_end().to_owned()
+}
+
+/// A transition in a few fields; `workflow log --raw` has all of it.
+pub(super) fn brief(record: &Record) -> Value {
+    let (subject, why) = describe(&record.tr);
+    let next = match &record.tr {
+        Tr::Settle { result, .. } => Some(&result.next),
+        Tr::Join { result, .. } => result.as_ref().map(|result| &result.next),
+        Tr::Start { begin: Begin::Done { result, .. }, .. } => Some(&result.next),
+        Tr::Start { begin: Begin::Skipped { next }, .. } => Some(next),
+        _ => None,
+    };
+    let port = match next {
+        Some(Next::Follow { port, .. } | Next::Visit { port, .. }) => Some(port),
+        _ => None,
+    };
+    json!({
+        "rev": record.rev,
+        "at": record.now,
+        "k": record.tr.word(),
+        "act": record.tr.subject().map_or(subject, str::to_owned),
+        "port": port,
+        "why": why,
+    })
 }
 
 /// What a transition concerns, and what it comes to.
@@ -61,7 +87,7 @@ fn operator(by: &str, does: &Operation) -> (String, String) {
         Operation::Resume { .. } => String::new(),
         Operation::Retry { acts, .. } => acts.join(", "),
         Operation::Skip { act, result } => join(&[act, &settled(result)]),
-        Operation::Set { vars } => serde_json::Value::Object(vars.clone()).to_string(),
+        Operation::Set { vars } => Value::Object(vars.clone()).to_string(),
         Operation::Signal { name, .. } => name.clone(),
         Operation::Refuse { verb, fault } => format!("{verb}: {}", fault.message),
     };

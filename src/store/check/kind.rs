@@ -35,20 +35,11 @@ pub(super) enum Walk {
 }
 
 /// Directories at the top whose documents are not checked one by one.
-const LEFT_ALONE: [&str; 9] = [
-    "activity",
-    "plugins",
-    "quarantine",
-    "queues",
-    "runs",
-    "skills",
-    "templates",
-    "trash",
-    "workflows",
-];
+const LEFT_ALONE: [&str; 8] =
+    ["activity", "plugins", "quarantine", "queues", "skills", "templates", "trash", "wakes"];
 
 /// Directories at the top with collections of documents.
-const WALKED: [&str; 19] = [
+const WALKED: [&str; 21] = [
     "agents",
     "approvals",
     "artifacts",
@@ -62,11 +53,13 @@ const WALKED: [&str; 19] = [
     "notifications",
     "plans",
     "queue",
+    "runs",
     "schedules",
     "sessions",
     "snapshots",
     "tasks",
     "teams",
+    "workflows",
     "workspaces",
 ];
 
@@ -77,7 +70,9 @@ pub(super) fn walk(path: &str) -> Walk {
         [top] | [top, _] if WALKED.contains(&top) => Walk::Into,
         ["workspaces", _, _] | ["teams", _, "redis"] => Walk::Past,
         [top] if LEFT_ALONE.contains(&top) => Walk::Past,
-        ["artifacts" | "notifications", _, _]
+        ["artifacts" | "notifications" | "runs" | "workflows", _, _]
+        | ["runs", _, _, "requests" | "results"]
+        | ["workflows", _, _, "keys"]
         | ["blobs", "sha256", _]
         | ["plans" | "harness", ..]
         | ["queue", _, "open" | "leased" | "done" | "dead"]
@@ -119,12 +114,14 @@ pub(super) fn kind(path: &str) -> Kind {
             | ["teams", _, "peers"]
             | ["sessions" | "agents" | "approvals" | "notifications" | "schedules", _]
             | ["auth", "tokens" | "keys"]
-            | ["artifacts" | "notifications", _, _]
+            | ["artifacts" | "notifications" | "runs" | "workflows", _, _]
+            | ["runs", _, _, "requests" | "results"]
+            | ["workflows", _, _, "keys"]
             | ["queue", _, "open" | "leased" | "done" | "dead"]
             | ["harness", ..],
             "json",
         ) => Kind::Document,
-        (["harness", ..] | ["approvals", _], "jsonl") => Kind::Lines,
+        (["harness", ..] | ["approvals", _] | ["runs" | "workflows", _, _], "jsonl") => Kind::Lines,
         (["blobs", "sha256", start], "") if name.starts_with(start) => Kind::Blob,
         (["agents", _], "md" | "log")
         | (["teams", _, "dead_letters", _] | ["harness", _, ..], _)
@@ -212,7 +209,9 @@ mod tests {
             ("workspaces/a/ann", Walk::Past),
             ("harness/a/run-1", Walk::Into),
             ("quarantine", Walk::Past),
-            ("workflows", Walk::Past),
+            ("workflows/a/release", Walk::Into),
+            ("runs/a/release-1/results", Walk::Into),
+            ("wakes", Walk::Past),
             ("backup", Walk::Foreign),
         ];
         for (path, expected) in cases {

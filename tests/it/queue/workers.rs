@@ -181,6 +181,11 @@ fn the_first_request_to_end_lets_the_work_come_to_its_end_and_the_second_does_no
 
 const OPEN: &str = "queue/t/open/2-0000000000001-0000000001-0123456789ab.json";
 
+/// Whether a run of the team was marked. The mark goes when somebody has looked, its place stays.
+fn was_woken(world: &World) -> bool {
+    world.data().join("wakes/t/pokes").is_dir()
+}
+
 #[test]
 fn the_result_for_a_run_is_there_when_the_run_is_woken() {
     let world = world();
@@ -189,7 +194,7 @@ fn the_result_for_a_run_is_there_when_the_run_is_woken() {
     let result = world.document("runs/t/r1/results/build~2-a3.json");
     assert_eq!(json!([result["ok"], result["exitCode"], result["text"]]), json!([true, 0, "r1\n"]));
     assert!(result["at"].is_string() && result["durationMs"].is_u64(), "{result}");
-    assert_eq!(world.names("wakes/t/pokes"), ["r1"]);
+    assert!(was_woken(&world), "nobody woke the run");
     assert_eq!(world.names("queue/t/leased"), [""; 0]);
     // A failure goes to the run, too.
     world.put(OPEN, item_of_run("0123456789ab", &["sh", "-c", "exit 7"]).to_string());
@@ -214,7 +219,7 @@ fn a_run_is_woken_even_if_the_worker_died_just_before() {
     });
     world.put("queue/t/leased/0123456789ab.json", lease.to_string());
     world.run(&["tick"]).exits(0);
-    assert_eq!(world.names("wakes/t/pokes"), ["r1"]);
+    assert!(was_woken(&world), "nobody woke the run");
     assert_eq!(world.names("queue/t/leased"), [""; 0]);
 }
 

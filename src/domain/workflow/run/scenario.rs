@@ -161,8 +161,8 @@ pub fn run(graph: &Graph, start: &Start, scenario: &Scenario) -> Tried {
             }
             continue;
         };
-        let acked = state.outbox.iter().map(|effect| effect.key.clone()).collect();
-        let record = Record { rev: state.rev + 1, now, tr, acked, actor: Actor::default() };
+        let done = state.outbox.iter().map(|effect| effect.key.clone()).collect();
+        let record = Record { rev: state.rev + 1, now, tr, acked: done, actor: Actor::default() };
         state = apply(graph, state, &record);
         records.push(record);
     }

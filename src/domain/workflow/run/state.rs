@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::effect::Effect;
@@ -400,11 +400,16 @@ pub struct Speech {
     pub text: String,
 }
 
+/// A value that is there, even if it is `null`.
+fn present<'de, D: Deserializer<'de>>(de: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(de).map(Some)
+}
+
 /// What a visit results in.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Output {
-    /// The result, if it is more than text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The result, if it is more than text. `null` is a result too.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
     /// The result as text, or the beginning of it.
     #[serde(default, skip_serializing_if = "String::is_empty")]

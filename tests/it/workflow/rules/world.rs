@@ -54,8 +54,10 @@ pub(crate) enum Answer {
     Done(String),
     /// It is done, with artifacts of these names.
     Handed(String, Vec<String>),
-    /// It is done, and the worker found this out.
-    Details(Value),
+    /// A merge has conflicts, and the worker found this out.
+    Conflict(Value),
+    /// It is done, and the answer is so long that only its beginning is at hand.
+    Long(String, Digest, u64),
     /// It failed: a code and words.
     Fail(&'static str, String),
     /// Whoever worked is gone.
@@ -68,18 +70,22 @@ pub(crate) enum Answer {
     Event(Value),
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what scripts give")]
 pub(crate) fn done() -> Option<Answer> {
     Some(Answer::Done("ok".into()))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what scripts give")]
 pub(crate) fn fail() -> Option<Answer> {
     Some(Answer::Fail("task_failed", "no".into()))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what scripts give")]
 pub(crate) fn approve() -> Option<Answer> {
     Some(Answer::Verdict(Verdict::Approved, "fine".into()))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what scripts give")]
 pub(crate) fn reject(why: &str) -> Option<Answer> {
     Some(Answer::Verdict(Verdict::Rejected, why.into()))
 }
@@ -94,11 +100,22 @@ pub(crate) fn well(asked: &Asked) -> Option<Answer> {
     }
 }
 
+/// How the outside answers.
+type Script<'s> = Box<dyn FnMut(&Asked) -> Option<Answer> + 's>;
+
 /// What is known besides observations.
 #[derive(Clone)]
 pub(crate) struct Known {
     pub(crate) start: Start,
     pub(crate) members: Vec<Member>,
+    /// Long texts by their digests.
+    pub(crate) blobs: BTreeMap<String, Vec<u8>>,
+}
+
+impl Known {
+    pub(crate) fn new(start: Start, names: &[&str]) -> Self {
+        Self { start, members: members(names), blobs: BTreeMap::new() }
+    }
 }
 
 impl Facts for Known {
@@ -110,8 +127,8 @@ impl Facts for Known {
         Some("lead".into())
     }
 
-    fn blob(&self, _: &Digest) -> Option<Vec<u8>> {
-        None
+    fn blob(&self, digest: &Digest) -> Option<Vec<u8>> {
+        self.blobs.get(digest.as_str()).cloned()
     }
 
     fn start(&self) -> &Start {
@@ -177,7 +194,7 @@ pub(crate) struct World<'s> {
     /// Effects that were done since the last record.
     pub(crate) done: Vec<String>,
     pub(crate) dead: Vec<(String, String)>,
-    pub(crate) script: Box<dyn FnMut(&Asked) -> Option<Answer> + 's>,
+    pub(crate) script: Script<'s>,
     pub(crate) watch: Watch,
     /// Whether only cheap checks are made.
     pub(crate) light: bool,
@@ -194,7 +211,7 @@ impl<'s> World<'s> {
             run: start.state(&graph),
             clock: start.created_at,
             graph,
-            known: Known { start, members: members(&["lead", "ann", "bob"]) },
+            known: Known::new(start, &["lead", "ann", "bob"]),
             records: Vec::new(),
             things: Things::default(),
             done: Vec::new(),
@@ -239,6 +256,10 @@ impl<'s> World<'s> {
             for asked in asked(id, act, now) {
                 if matches!(asked.what, "task" | "verify" | "approval" | "item" | "child") {
                     let open = self.things.open.get(&asked.id).copied();
+                    if asked.what == "child" && open.is_none() {
+                        // Its turn has not come.
+                        continue;
+                    }
                     assert_eq!(open, Some(true), "{asked:?} is waited for, but is not open");
                 }
                 let Some(answer) = (self.script)(&asked) else { continue };
@@ -258,7 +279,12 @@ impl<'s> World<'s> {
                 add(&mut found, id, fresh);
             }
         }
-        Observation { requests: self.things.requests.clone(), found, dead: self.dead.clone() }
+        Observation {
+            requests: self.things.requests.clone(),
+            found,
+            dead: self.dead.clone(),
+            held: false,
+        }
     }
 
     /// One step. `None`: nothing moves now.
@@ -412,7 +438,13 @@ pub(crate) fn found_of(asked: &Asked, answer: Answer) -> Found {
             output = Output::text(text);
             artifacts = names.iter().map(|name| artifact(name)).collect();
         }
-        Answer::Details(value) => details = value.as_object().cloned().unwrap_or_default(),
+        Answer::Conflict(value) => {
+            details = value.as_object().cloned().unwrap_or_default();
+            error = Some(Fault::new("merge_conflict", "both sides changed a line"));
+        }
+        Answer::Long(text, digest, bytes) => {
+            output = Output { text, blob: Some(digest), bytes, ..Output::default() };
+        }
         Answer::Fail(code, message) => error = Some(Fault::new(code, message)),
     }
     match asked.what {

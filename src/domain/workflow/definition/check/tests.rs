@@ -368,12 +368,17 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "secret_shown",
         "inputs = { n = { secret = true } }\noutputs = { all = \"inputs\" }\nnodes = { a = NOTE }",
-        "inputs = { n = { secret = true } }\nnodes = { a = { type = \"notify\", when = \"inputs.n == 'x'\" } }",
+        "inputs = { n = { secret = true } }\nnodes = { a = NOTE }",
     ),
     (
         "secret_shown",
-        "inputs = { n = { secret = true } }\nnodes = { a = { type = \"command\", run = [\"x\"], env = { T = \"{{ inputs.n }}\" } } }",
-        "inputs = { n = { secret = true } }\nnodes = { a = { type = \"command\", run = [\"x\"], stdin = \"{{ inputs.n }}\" } }",
+        "inputs = { n = { secret = true } }\nnodes = { a = { type = \"notify\", when = \"inputs.n == 'x'\" } }",
+        "inputs = { n = {} }\nnodes = { a = { type = \"notify\", when = \"inputs.n == 'x'\" } }",
+    ),
+    (
+        "secret_shown",
+        "inputs = { n = { secret = true } }\nnodes = { a = { type = \"command\", run = [\"{{ inputs.n }}\"] } }",
+        "inputs = { n = { secret = true } }\nnodes = { a = { type = \"command\", run = [\"x\"], stdin = \"{{ inputs.n }}\", env = { T = \"{{ inputs.n }}\" } } }",
     ),
     (
         "expr_syntax",

@@ -20,11 +20,9 @@ pub const VARIABLES: &[&str] =
 /// Where the value of an expression goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Use {
-    /// It decides something; the value itself is not written down.
-    Decision,
     /// A worker uses it and nobody else sees it.
     Private,
-    /// It is written down, shown or told.
+    /// It is written down, shown or told, or what is decided by it is.
     Shown,
 }
 
@@ -55,7 +53,7 @@ pub(super) fn check(net: &Net<'_>, problems: &mut Vec<Problem>) {
     let mut texts = Texts { net, items, vars, secrets, problems };
     for (n, edge) in definition.edges.iter().enumerate() {
         if let Some(when) = &edge.when {
-            texts.expr(format!("{}.when", super::edge_at(n)), when, Use::Decision, &[]);
+            texts.expr(format!("{}.when", super::edge_at(n)), when, Use::Shown, &[]);
         }
     }
     for (name, output) in &definition.outputs {
@@ -65,7 +63,7 @@ pub(super) fn check(net: &Net<'_>, problems: &mut Vec<Problem>) {
         texts.expr("concurrency.key".to_owned(), key, Use::Shown, &[]);
     }
     if let Some(check) = definition.defaults.checks.as_ref().and_then(|all| all.check.as_ref()) {
-        texts.expr("defaults.checks.check".to_owned(), check, Use::Decision, &[]);
+        texts.expr("defaults.checks.check".to_owned(), check, Use::Shown, &[]);
     }
     for (id, node) in &definition.nodes {
         texts.node(id, node);
@@ -79,16 +77,16 @@ impl Texts<'_, '_> {
     fn node(&mut self, id: &str, node: &Node) {
         let at = |name: &str| field(id, name);
         if let Some(when) = &node.when {
-            self.expr(at("when"), when, Use::Decision, &[]);
+            self.expr(at("when"), when, Use::Shown, &[]);
         }
         match &node.kind {
-            Kind::Condition(own) => self.expr(at("expr"), &own.expr, Use::Decision, &[]),
+            Kind::Condition(own) => self.expr(at("expr"), &own.expr, Use::Shown, &[]),
             Kind::Switch(own) => {
                 if let Some(expr) = &own.expr {
                     self.expr(at("expr"), expr, Use::Shown, &[]);
                 }
                 for (n, case) in own.cases.iter().enumerate() {
-                    self.expr(at(&format!("cases[{n}].when")), &case.when, Use::Decision, &[]);
+                    self.expr(at(&format!("cases[{n}].when")), &case.when, Use::Shown, &[]);
                 }
             }
             Kind::Delay(own) => {
@@ -100,12 +98,12 @@ impl Texts<'_, '_> {
             }
             Kind::Wait(own) => {
                 if let Some(filter) = &own.filter {
-                    self.expr(at("filter"), filter, Use::Decision, &["event"]);
+                    self.expr(at("filter"), filter, Use::Shown, &["event"]);
                 }
             }
             Kind::Loop(own) => {
                 for (name, expr, used) in [
-                    ("while", &own.condition, Use::Decision),
+                    ("while", &own.condition, Use::Shown),
                     ("forEach", &own.for_each, Use::Shown),
                     ("collect", &own.collect, Use::Shown),
                 ] {
@@ -143,7 +141,7 @@ impl Texts<'_, '_> {
                     self.template(at(&format!("run[{n}]")), word, Use::Shown);
                 }
                 for (name, value) in &own.env {
-                    self.template(join(&at("env"), name), value, Use::Shown);
+                    self.template(join(&at("env"), name), value, Use::Private);
                 }
                 self.template(at("stdin"), &own.stdin, Use::Private);
                 self.template(at("cwd"), &own.cwd, Use::Shown);
@@ -184,7 +182,7 @@ impl Texts<'_, '_> {
                     self.template(at("assign.agent"), agent, Use::Shown);
                 }
                 if let Some(check) = own.checks.as_ref().and_then(|checks| checks.check.as_ref()) {
-                    self.expr(at("checks.check"), check, Use::Decision, &[]);
+                    self.expr(at("checks.check"), check, Use::Shown, &[]);
                 }
             }
             Kind::Approval(own) => {
@@ -293,7 +291,8 @@ impl Texts<'_, '_> {
         if let Some(secret) = shown {
             let message = format!("the secret input '{secret}' would be seen by others here");
             let problem = Problem::error("secret_shown", path, message);
-            let hint = "secrets may be used in conditions, and in stdin, headers and body";
+            let hint =
+                "secrets may be used in env and stdin of commands, in headers and body of calls";
             self.problems.push(problem.hint(hint));
         }
     }

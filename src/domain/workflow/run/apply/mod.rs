@@ -230,6 +230,10 @@ impl Change<'_> {
         self.run.ended_at = None;
         self.run.ending = None;
         for id in acts {
+            if self.run.status.is_terminal() {
+                // A bound does not allow for more.
+                break;
+            }
             let Some(old) = self.run.acts.get_mut(id) else { continue };
             // It has a follower now, which must not be tried again in its place.
             old.port.get_or_insert_with(|| "retried".to_owned());

@@ -222,8 +222,11 @@ impl<'v> View<'v> {
         let around = |ix: usize| {
             let place = &self.graph.nodes[ix];
             let rounds = self.run.rounds.get(&place.id).filter(|rounds| rounds.open)?;
-            let inside = act.since.get(&place.id) == Some(&rounds.visit)
-                && (node == ix || self.graph.is_in_body(node, ix));
+            // What a round comes back with still belongs to it.
+            let back = node == ix && rounds.back == Some(act.visit);
+            let inside = back
+                || act.since.get(&place.id) == Some(&rounds.visit)
+                    && (node == ix || self.graph.is_in_body(node, ix));
             let Kind::Loop(looping) = &place.node.kind else { return None };
             inside.then_some((ix, looping, rounds))
         };

@@ -302,10 +302,9 @@ impl Beginning<'_> {
             rounds
         } else {
             let items = match &looping.for_each {
-                Some(list) => self.view.list(list).map_err(error)?,
+                Some(list) => self.items_of(list)?,
                 None => Vec::new(),
             };
-            check_count(&self.act.node, items.len())?;
             Rounds { items, ..Rounds::default() }
         };
         rounds.visit = self.act.visit;
@@ -331,6 +330,22 @@ impl Beginning<'_> {
         let view = &self.view;
         let result = route::success(view, self.act, self.node, port, output, Vec::new());
         Ok(Begin::Done { result: Box::new(result), vars: Map::new(), rounds: Some(rounds) })
+    }
+
+    /// The items of a list that is gone through.
+    pub(super) fn items_of(&self, list: &str) -> Result<Vec<Value>, Fault> {
+        let node = &self.act.node;
+        let items = self.view.list(list).map_err(|error| match &error {
+            ExprError::TooLarge { what, .. } if what.starts_with("a list") => {
+                Fault::new("too_many_items", format!("node '{node}': {error}"))
+            }
+            _ => condition_fault(node, &error),
+        })?;
+        if items.len() <= ITEMS_MAX {
+            return Ok(items);
+        }
+        let message = format!("'{node}' has {} items, {ITEMS_MAX} are allowed", items.len());
+        Err(Fault::new("too_many_items", message))
     }
 
     fn notify(&self, notify: &Notify) -> Begun {
@@ -363,21 +378,18 @@ impl Beginning<'_> {
             let value = self.view.value(text).map_err(|e| condition_fault(&self.act.node, &e))?;
             vars.insert(name.clone(), value);
         }
-        // What leaves the node sees the new values.
-        let mut run = self.view.run.clone();
-        run.vars.extend(vars.iter().map(|(name, value)| (name.clone(), value.clone())));
-        let view = View { run: &run, ..self.view.at(self.act) };
-        let result = route::success(&view, self.act, self.node, SUCCESS, None, Vec::new());
+        let asks = self.view.graph.leaving(self.node, SUCCESS).any(|edge| edge.when.is_some());
+        let result = if asks {
+            // What leaves the node sees the new values.
+            let mut run = self.view.run.clone();
+            run.vars.extend(vars.iter().map(|(name, value)| (name.clone(), value.clone())));
+            let view = View { run: &run, ..self.view.at(self.act) };
+            route::success(&view, self.act, self.node, SUCCESS, None, Vec::new())
+        } else {
+            route::success(&self.view, self.act, self.node, SUCCESS, None, Vec::new())
+        };
         Ok(Begin::Done { result: Box::new(result), vars, rounds: None })
     }
-}
-
-pub(super) fn check_count(node: &str, count: usize) -> Result<(), Fault> {
-    if count <= ITEMS_MAX {
-        return Ok(());
-    }
-    let message = format!("'{node}' has {count} items, {ITEMS_MAX} are allowed");
-    Err(Fault::new("too_many_items", message))
 }
 
 /// An id made from a key of a run.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::context::fault_of;
 use super::route;
-use super::start::{Beginning, Begun, check_count, dispatched, id_for, item_timeout};
+use super::start::{Beginning, Begun, dispatched, id_for, item_timeout};
 use crate::domain::workflow::definition::{
     self, Body, Checkpoint, Command, Http, Meeting, Merge, Plugin, SUCCESS, Subworkflow,
 };
@@ -117,8 +117,7 @@ impl Beginning<'_> {
 
     pub(super) fn map(&self, map: &definition::Map) -> Begun {
         self.check_depth()?;
-        let items = self.view.list(&map.items).map_err(|error| fault_of(&error))?;
-        check_count(&self.act.node, items.len())?;
+        let items = self.items_of(&map.items)?;
         if items.is_empty() {
             return Ok(self.done(SUCCESS, Some(Output::of(Value::Array(Vec::new())))));
         }

@@ -19,7 +19,7 @@ pub(crate) enum Choice {
     Signal(usize),
     Again(usize),
     Start(usize),
-    Join(String, bool),
+    Join(String),
     Complete,
 }
 
@@ -87,14 +87,19 @@ impl Model {
         if let Some(visit) = ready.filter(|_| self.has_room()) {
             return Some(Choice::Start(visit));
         }
+        self.when_nothing_begins()
+    }
+
+    /// Joins, and the end.
+    fn when_nothing_begins(&self) -> Option<Choice> {
         if let Some(join) = self.join_that_can() {
-            return Some(Choice::Join(join, false));
+            return Some(Choice::Join(join));
         }
         if (0..self.visits.len()).any(|visit| self.lives(visit)) {
             return None;
         }
         match self.join_that_must() {
-            Some(join) => Some(Choice::Join(join, true)),
+            Some(join) => Some(Choice::Join(join)),
             None => Some(Choice::Complete),
         }
     }
@@ -104,15 +109,20 @@ impl Model {
         self.hears(visit) || self.visits[visit].wake.is_some_and(|at| at <= now)
     }
 
-    /// Whether a visit waits for a signal that is there.
+    /// Whether a visit waits for a signal that is there, and not for somebody before it.
     fn hears(&self, visit: usize) -> bool {
-        let it = &self.visits[visit];
-        match self.node(&it.node).kind {
-            Kind::Wait(wait) => {
-                it.life == Life::Dispatched && self.signals.contains(&wait.signal.expect("a name"))
+        let mut free = self.signals.clone();
+        for (ix, it) in self.visits.iter().enumerate() {
+            let node = self.node(&it.node);
+            let Kind::Wait(wait) = &node.kind else { continue };
+            let at = free.iter().position(|signal| Some(signal) == wait.signal.as_ref());
+            let Some(at) = at.filter(|_| it.life == Life::Dispatched) else { continue };
+            free.remove(at);
+            if ix == visit {
+                return true;
             }
-            _ => false,
         }
+        false
     }
 
     /// Whether fewer work than may. Who waits does not work.
@@ -154,9 +164,13 @@ impl Model {
                 format!("settled {}", self.name(visit))
             }
             Choice::Signal(visit) => {
-                let Kind::Wait(wait) = self.node(&self.visits[visit].node).kind else { panic!() };
-                let name = wait.signal.expect("a name");
-                let at = self.signals.iter().position(|s| *s == name).expect("it is there");
+                let node = self.node(&self.visits[visit].node);
+                let Kind::Wait(wait) = &node.kind else { panic!("no wait") };
+                let at = self
+                    .signals
+                    .iter()
+                    .position(|s| Some(s) == wait.signal.as_ref())
+                    .expect("it is there");
                 self.signals.remove(at);
                 self.succeeded(visit, "success");
                 format!("settled {}", self.name(visit))
@@ -170,8 +184,8 @@ impl Model {
                 self.start(visit);
                 format!("start {}", self.name(visit))
             }
-            Choice::Join(join, quiet) => {
-                self.fire(&join, quiet);
+            Choice::Join(join) => {
+                self.fire(&join);
                 format!("join {join}")
             }
             Choice::Complete => {
@@ -183,9 +197,9 @@ impl Model {
 
     fn complete(&mut self) {
         let needed = self.nodes.iter().filter(|(_, node)| node.required);
-        let missing = needed
-            .clone()
-            .any(|(id, _)| !self.visits.iter().any(|v| v.node == *id && v.life == Life::Succeeded));
+        let missing = needed.clone().any(|(id, _)| {
+            !self.visits.iter().any(|v| v.node == *id && v.life == Life::Succeeded && !v.refused)
+        });
         if missing {
             self.finish(Standing::Failed, "required_not_reached");
         } else {

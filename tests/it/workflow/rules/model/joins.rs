@@ -8,8 +8,8 @@ use super::{Life, Model, Standing, Token};
 
 impl Model {
     fn join(&self, id: &str) -> Option<Join> {
-        match self.node(id).kind {
-            Kind::Join(join) => Some(join),
+        match &self.node(id).kind {
+            Kind::Join(join) => Some(join.clone()),
             _ => None,
         }
     }
@@ -125,7 +125,7 @@ impl Model {
         waiting.iter().min_by_key(|id| above(id)).cloned()
     }
 
-    pub(crate) fn fire(&mut self, id: &str, _quiet: bool) {
+    pub(crate) fn fire(&mut self, id: &str) {
         let join = self.join(id).expect("a join");
         let content = self.is_content(id);
         let satisfied = content || !join.strict;
@@ -200,7 +200,7 @@ impl Model {
         let mut arrives = false;
         loop {
             let size = before.len();
-            for way in &self.ways {
+            for way in self.ways.iter() {
                 if before.contains(&way.from) {
                     arrives |= way.to == join;
                     if way.to != join {

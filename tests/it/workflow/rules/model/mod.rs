@@ -11,6 +11,7 @@ mod operate;
 mod routes;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use clawteam::domain::workflow::definition::{Definition, Kind, Node, OnFailure};
 use clawteam::domain::workflow::run::observe::Ask;
@@ -52,6 +53,8 @@ pub(crate) struct Visit {
     pub(crate) wake: Option<u64>,
     /// Whether its result, or its failure, led anywhere.
     pub(crate) led_on: bool,
+    /// Whether it was a refusal, which is no success.
+    pub(crate) refused: bool,
 }
 
 /// A result that waits at a join.
@@ -89,9 +92,9 @@ pub(crate) struct Way {
 /// A run, as the model has it.
 #[derive(Clone)]
 pub(crate) struct Model {
-    pub(crate) nodes: Vec<(String, Node)>,
-    pub(crate) ways: Vec<Way>,
-    pub(crate) definition: Definition,
+    pub(crate) nodes: Rc<Vec<(String, Rc<Node>)>>,
+    pub(crate) ways: Rc<Vec<Way>>,
+    pub(crate) definition: Rc<Definition>,
     pub(crate) now: u64,
     pub(crate) standing: Standing,
     pub(crate) fault: String,
@@ -111,14 +114,15 @@ pub(crate) struct Model {
 
 impl Model {
     pub(crate) fn new(definition: &Definition) -> Self {
-        let nodes: Vec<(String, Node)> =
-            definition.nodes.iter().map(|(id, node)| (id.clone(), node.clone())).collect();
+        let nodes: Vec<(String, Rc<Node>)> =
+            definition.nodes.iter().map(|(id, node)| (id.clone(), Rc::new(node.clone()))).collect();
         let mut ways: Vec<Way> = Vec::new();
         for edge in &definition.edges {
+            let loops = matches!(definition.nodes[&edge.from].kind, Kind::Loop(_));
             ways.push(Way {
                 from: edge.from.clone(),
                 to: edge.to.clone(),
-                port: edge.port().to_owned(),
+                port: if loops && edge.port() == "success" { "done" } else { edge.port() }.into(),
                 when: edge.when.clone(),
                 otherwise: edge.otherwise,
                 drawn: true,
@@ -140,9 +144,9 @@ impl Model {
         let vars = definition.vars.iter().map(|(k, v)| (k.clone(), v.as_i64().unwrap_or(0)));
         let mut model = Self {
             vars: vars.collect(),
-            nodes,
-            ways,
-            definition: definition.clone(),
+            nodes: Rc::new(nodes),
+            ways: Rc::new(ways),
+            definition: Rc::new(definition.clone()),
             now: T0,
             standing: Standing::Running,
             fault: String::new(),
@@ -162,8 +166,8 @@ impl Model {
         model
     }
 
-    pub(crate) fn node(&self, id: &str) -> Node {
-        self.nodes.iter().find(|(known, _)| known == id).expect("a node").1.clone()
+    pub(crate) fn node(&self, id: &str) -> Rc<Node> {
+        Rc::clone(&self.nodes.iter().find(|(known, _)| known == id).expect("a node").1)
     }
 
     pub(crate) fn order(&self, id: &str) -> usize {
@@ -196,11 +200,18 @@ impl Model {
             due: None,
             wake: None,
             led_on: false,
+            refused: false,
         });
         let limits = &self.definition.limits;
+        let each = limits.max_node_visits.unwrap_or(50);
+        // A loop has a bound of its own.
+        let each = match &self.node(node).kind {
+            Kind::Loop(looping) => each.max(looping.max_iterations.unwrap_or(50) + 1),
+            _ => each,
+        };
         if self.visits.len() as u32 > limits.max_visits.unwrap_or(100) {
             self.finish(Standing::Failed, "max_visits");
-        } else if number > limits.max_node_visits.unwrap_or(50) {
+        } else if number > each {
             self.finish(Standing::Failed, "max_node_visits");
         }
         self.visits.len() - 1
@@ -212,7 +223,7 @@ impl Model {
             return;
         }
         self.standing = standing;
-        self.fault = fault.to_owned();
+        fault.clone_into(&mut self.fault);
         for visit in 0..self.visits.len() {
             if self.lives(visit) {
                 self.call_off(visit);
@@ -244,7 +255,16 @@ impl Model {
 
     /// Whether `visit` is `older`, or comes of it.
     pub(crate) fn descends(&self, visit: usize, older: usize) -> bool {
-        visit == older || self.visits[visit].parents.iter().any(|up| self.descends(*up, older))
+        let (mut todo, mut seen) = (vec![visit], BTreeSet::new());
+        while let Some(at) = todo.pop() {
+            if at == older {
+                return true;
+            }
+            if seen.insert(at) {
+                todo.extend(&self.visits[at].parents);
+            }
+        }
+        false
     }
 
     /// An expression, as far as the model knows any. `None`: it cannot be evaluated.
@@ -277,7 +297,7 @@ impl Model {
         self.now = now;
         self.steps += 1;
         let word = self.make(choice);
-        let operated = asks.first().is_some();
+        let operated = !asks.is_empty();
         if !operated && self.steps > self.definition.limits.max_steps.unwrap_or(1000) {
             self.finish(Standing::Failed, "max_steps");
         }

@@ -1,5 +1,6 @@
 //! What operators can do to the model.
 
+use clawteam::domain::workflow::definition::Kind;
 use clawteam::domain::workflow::run::observe::Ask;
 
 use super::{Life, Model, Standing, Token};
@@ -27,7 +28,10 @@ impl Model {
             }
             Ask::Signal { name, .. } if !ended => self.signals.push(name.clone()),
             Ask::Skip { act, .. } if !ended => return self.skip(act),
-            Ask::Retry { .. } if self.standing != Standing::Running => return self.retry(),
+            Ask::Retry { .. } => {
+                let running = matches!(self.standing, Standing::Running | Standing::Completed);
+                return !running && self.retry();
+            }
             _ => return false,
         }
         true
@@ -72,8 +76,17 @@ impl Model {
         self.standing = Standing::Running;
         self.fault.clear();
         for visit in again {
+            if self.ended() {
+                break;
+            }
             self.visits[visit].led_on = true;
             let old = self.visits[visit].clone();
+            let asked = matches!(self.node(&old.node).kind, Kind::Approval(_)) && old.attempt > 0;
+            if asked {
+                // What was asked before opens nothing any more.
+                let effect = format!("withdraw {}/a{}", self.name(visit), old.attempt);
+                self.effects.insert(effect);
+            }
             if old.via.is_empty() {
                 let fresh = self.visit(&old.node, old.parents);
                 if let Some(round) = self.rounds.get_mut(&old.node)

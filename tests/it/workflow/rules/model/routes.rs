@@ -23,12 +23,16 @@ impl Model {
     /// Edges of a port that are there at all.
     fn drawn(&self, visit: usize, port: &str) -> Vec<usize> {
         let node = &self.visits[visit].node;
+        // A loop that is passed over has left itself.
+        let loops = matches!(self.node(node).kind, Kind::Loop(_));
+        let port = if loops && port == "success" { "done" } else { port };
         let of = |way: &super::Way| way.drawn && way.from == *node && way.port == port;
         (0..self.ways.len()).filter(|way| of(&self.ways[*way])).collect()
     }
 
     /// The result leaves through a port.
     pub(crate) fn follow(&mut self, visit: usize, port: &str) {
+        self.visits[visit].refused = matches!(port, "rejected" | "expired");
         self.visits[visit].led_on = true;
         let ways = self.drawn(visit, port);
         let decides = matches!(self.node(&self.visits[visit].node).kind, Kind::Condition(_));
@@ -81,7 +85,7 @@ impl Model {
         };
         let again = retry.causes.is_empty() || retry.causes.contains(&cause);
         if again && self.visits[visit].attempt <= retry.max.unwrap_or(0) {
-            let mut wait = retry.delay.map_or(5000, |span| span.as_millis());
+            let mut wait = retry.delay.map_or(5000, clawteam::core::Span::as_millis);
             for _ in 1..self.visits[visit].attempt {
                 wait *= 2;
             }
@@ -95,7 +99,7 @@ impl Model {
                 return self.follow(visit, port);
             }
         }
-        match node.on_failure.unwrap_or_default() {
+        match node.on_failure.clone().unwrap_or_default() {
             OnFailure::Fail => self.finish(Standing::Failed, code),
             OnFailure::Continue => self.follow(visit, "success"),
             OnFailure::Pause => {
@@ -118,7 +122,8 @@ impl Model {
 
     /// The time of an attempt is over.
     pub(crate) fn too_late(&mut self, visit: usize) {
-        match self.node(&self.visits[visit].node).kind {
+        let node = self.node(&self.visits[visit].node);
+        match &node.kind {
             Kind::Approval(approval) => match approval.on_timeout {
                 OnTimeout::Approve => self.succeeded(visit, "success"),
                 _ => self.expired(visit),
@@ -144,7 +149,8 @@ impl Model {
 
     pub(crate) fn decided(&mut self, visit: usize, verdict: Verdict) {
         let id = self.visits[visit].node.clone();
-        let Kind::Approval(approval) = self.node(&id).kind else { panic!("no approval") };
+        let node = self.node(&id);
+        let Kind::Approval(approval) = &node.kind else { panic!("no approval") };
         match verdict {
             Verdict::Approved => {
                 self.cause("consume", visit);
@@ -161,10 +167,11 @@ impl Model {
                 if may && !approval.rework.is_empty() {
                     self.visits[visit].life = Life::Succeeded;
                     self.visits[visit].led_on = true;
+                    self.visits[visit].refused = true;
                     self.reworks.insert(id, so_far + 1);
-                    for node in approval.rework {
+                    for node in &approval.rework {
                         if !self.ended() {
-                            self.visit(&node, vec![visit]);
+                            self.visit(node, vec![visit]);
                         }
                     }
                 } else if self.drawn(visit, "rejected").is_empty() {
@@ -219,7 +226,7 @@ impl Model {
         let mut body: Vec<String> = Vec::new();
         loop {
             let size = body.len();
-            for way in &self.ways {
+            for way in self.ways.iter() {
                 let first = way.from == looping && way.port == "body";
                 let next = body.contains(&way.from);
                 if (first || next) && way.to != looping && !body.contains(&way.to) {
