@@ -54,7 +54,8 @@ task = "Take the tasks that are ready."
         ));
     }
     crew.template("cast", &text);
-    let told = crew.world.json(&["launch", "cast", "-t", "t", "--workspace", "--force"]);
+    let launch = ["--json", "launch", "cast", "-t", "t", "--workspace", "--force"];
+    let told = crew.world.run(&launch).exits(0).json();
     assert_eq!(told["status"], "launched", "{told}");
     assert_eq!(told["workflow"]["name"], workflow);
     let run = told["workflow"]["run"].as_str().expect("a run").to_owned();
@@ -109,7 +110,7 @@ impl Play {
 
     /// The notifications, as kind and title.
     fn news(&self) -> Vec<String> {
-        let listed = self.json(&["notify", "list", "--team", "t"]);
+        let listed = self.json(&["notify", "list", "t"]);
         let listed = listed["notifications"].as_array().or(listed.as_array()).cloned();
         let title = |one: Value| one["title"].as_str().unwrap_or_default().to_owned();
         listed.expect("a list").into_iter().map(title).collect()

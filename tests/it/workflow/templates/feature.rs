@@ -11,6 +11,7 @@ case "$CLAWTEAM_NODE/$CLAWTEAM_VISIT" in
 plan/*) say "One file, greeting." ;;
 implement/1) echo hello > greeting; say "wrote greeting" ;;
 implement/2) grep -q "check#1, failed" "$CLAWTEAM_TEXT_FILE"
+    grep -q "it ended with exit status 1" "$CLAWTEAM_TEXT_FILE"
     echo "hello world" > greeting; say "greets the world" ;;
 implement/3) grep -q "CHANGES: too short" "$CLAWTEAM_TEXT_FILE"
     echo "hello wide world" > greeting; say "greets the wide world" ;;

@@ -39,14 +39,17 @@ fn a_workflow_that_cannot_be_run_is_refused_before_anything_is_made() {
         .expect("a file can be written");
     for (name, code, part) in [
         ("a", "unknown_workflow", "names the workflow 'nothing'"),
-        ("b", "invalid_inputs", "'goal' is missing"),
-        ("c", "invalid_inputs", "there is no input 'gaol'"),
-        ("d", "invalid_workflow", "tsk"),
+        ("b", "bad_workflow", "'goal' is missing"),
+        ("c", "bad_workflow", "there is no input 'gaol'"),
+        ("d", "bad_workflow", "tsk"),
         ("e", "invalid_template", "workflow name"),
     ] {
         let ran = crew.world.run(&["--json", "launch", name, "-t", "t", "-g", "x"]);
         let told = ran.refuses_with(code);
-        assert!(told["error"].as_str().is_some_and(|e| e.contains(part)), "{ran}");
+        assert!(
+            told["error"].as_str().is_some_and(|e| e.contains(part)) && told["hint"].is_string(),
+            "{ran}"
+        );
     }
     assert_eq!(crew.world.names("teams"), [""; 0]);
     assert_eq!(names(&crew.world.data()).iter().filter(|n| *n == "runs").count(), 0);
@@ -72,7 +75,8 @@ fn a_launch_makes_the_workflow_and_starts_one_run() {
 
     // A team of the same name uses what is there, also if somebody has changed it.
     crew.world.run(&["team", "cleanup", "t", "--force"]).succeeds();
-    let again = crew.world.json(&["launch", "team", "-t", "t", "-g", "cake"]);
+    let again = ["--json", "launch", "team", "-t", "t", "-g", "cake"];
+    let again = crew.world.run(&again).exits(0).json();
     assert_ne!(again["workflow"]["run"], runs[0]["run"]);
     crew.world.run(&["team", "cleanup", "t", "--force"]).succeeds();
 }
