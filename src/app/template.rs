@@ -10,9 +10,10 @@ use crate::domain::template::{self, Parsed};
 use crate::store::{Dir, Key};
 
 /// The templates that come with clawteam, by name.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 7] = [
     ("code-review", include_str!("../../templates/code-review.toml")),
     ("demo", include_str!("../../templates/demo.toml")),
+    ("feature-team", include_str!("../../templates/feature-team.toml")),
     ("hedge-fund", include_str!("../../templates/hedge-fund.toml")),
     ("research-paper", include_str!("../../templates/research-paper.toml")),
     ("software-dev", include_str!("../../templates/software-dev.toml")),

@@ -26,8 +26,8 @@ pub(super) struct DemoArgs {
 }
 
 /// What one is about to see.
-const INTRODUCTION: &str = "A leader and three workers finish a small program. They are scripted \
-                            agents: no model, no network.";
+const INTRODUCTION: &str = "A leader and three workers finish a small program, and a workflow \
+                            releases it.\nThey are scripted agents: no model, no network.";
 
 pub(super) fn run(cx: &Cx, args: DemoArgs) -> Outcome<ExitCode> {
     let stop = Cx::stop_on_signal()?;
@@ -70,6 +70,7 @@ fn line(cx: &Cx, event: &Event) -> String {
             plain(agent, "committed", &format!("{hash} {subject}"))
         }
         Event::Merged { hash, subject } => plain("git", "merged", &format!("{hash} {subject}")),
+        Event::Passed { node, how } => plain("run", node, how),
         Event::Sent(message) => sent(message),
     };
     cut(&line, cx.out.width().saturating_sub(8).max(60)).to_owned()
@@ -86,7 +87,11 @@ fn sent(message: &Message) -> String {
         }
         _ => message.text().to_owned(),
     };
-    format!("{:<6} → {to:<8} {}", message.from, text.replace('\n', " "))
+    // A run speaks for itself; its id says nothing here.
+    let of_run =
+        message.from.starts_with("workflow:") || message.key.as_deref() == Some("approval");
+    let from = if of_run { "run" } else { &message.from };
+    format!("{from:<6} → {to:<8} {}", text.replace('\n', " "))
 }
 
 fn text(summary: &Summary) -> String {
@@ -105,13 +110,16 @@ fn text(summary: &Summary) -> String {
         "\nDone in {:.1} s (backend {backend}).\n\
          \x20 Tasks:    {} of {} completed\n\
          \x20 Messages: {} to the leader, {} from the leader, {} approved\n\
+         \x20 Workflow: {} in {} (run {})\n\
          \x20 Commits:  {all} ({})\n\
          \x20 Merges:   {} into main\n\
          \x20 Tests:    {passed} passed, {} failed\n\
          \nLook at it:\n\
          \x20 git -C {shown} log --graph --oneline\n\
          \x20 clawteam task list {team}\n\
-         \x20 clawteam inbox log {team}{attach}\n\
+         \x20 clawteam inbox log {team}\n\
+         \x20 clawteam workflow log {team} {}\n\
+         \x20 clawteam approval list {team}{attach}\n\
          \nGo on with a real agent, for example:\n\
          {}\
          \nRemove the team, then the repository:\n\
@@ -123,9 +131,13 @@ fn text(summary: &Summary) -> String {
         summary.messages_to_leader,
         summary.messages_from_leader,
         count(summary.plans_approved, "plan"),
+        summary.run_status,
+        count(summary.run_path.len(), "step"),
+        summary.run,
         commits.join(", "),
         summary.merges,
         summary.tests_failed,
+        summary.run,
         ["claude", "codex", "openclaw"].map(|agent| with_agent(agent, team, &shown)).concat(),
     )
 }

@@ -1,21 +1,24 @@
 //! The demo: a small repository, and a team of scripted agents that finishes the program in it.
 
+mod flow;
 mod site;
 mod watch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::launch::{self, Launched, Member, MemberStatus};
+use super::launch::{self, Flow, Launched, Member, MemberStatus};
 use super::wait::Stop;
 use super::{App, agents, liveness, log, task, template};
 use crate::core::{Diagnose, Outcome, TeamName};
 use crate::domain::agent::BackendKind;
 use crate::domain::message::MessageType;
 use crate::domain::task::{Status, Task};
+use crate::domain::workflow::run::state::Status as RunStatus;
 
 pub use site::{Site, TestRun};
 pub use watch::Event;
@@ -116,6 +119,12 @@ pub struct Summary {
     pub messages_from_leader: usize,
     /// Plans that were approved.
     pub plans_approved: usize,
+    /// The run of the workflow.
+    pub run: String,
+    /// How the run ended.
+    pub run_status: &'static str,
+    /// The way that the run took: its visits, in order.
+    pub run_path: Vec<String>,
     /// Commits of each worker.
     pub commits: BTreeMap<String, usize>,
     /// Merges into the main branch.
@@ -156,7 +165,25 @@ pub fn play(
     let launched =
         launch::launch(app, &plan, &|member| tell(&Event::Started(Box::new(member.clone()))))?;
     check_launched(app, &plan.team, &launched)?;
-    let followed = follow(app, &plan.team, &mut watch, began, stop, tell);
+    let Some(run) = launched.workflow.clone() else {
+        agents::stop_all(app, &plan.team)?;
+        return Err(DemoError::NotLaunched("its workflow was not started".into()).into());
+    };
+    let path = Mutex::new(Vec::new());
+    let note = |event: &Event| {
+        if let Event::Passed { node, how } = event {
+            path.lock().expect("nobody panics with it").push(format!("{node} {how}"));
+        }
+        tell(event);
+    };
+    let enough = Stop::default();
+    let followed = std::thread::scope(|scope| {
+        let driver = scope.spawn(|| flow::follow(app, &plan.team, &run, &enough, &note));
+        let followed = follow(app, &plan.team, &run, &mut watch, began, stop, tell);
+        enough.request();
+        let driven = driver.join().expect("driving does not panic");
+        followed.and(driven)
+    });
     if let Err(failure) = followed {
         agents::stop_all(app, &plan.team)?;
         return Err(failure);
@@ -166,7 +193,10 @@ pub fn play(
         return Err(DemoError::Red(after.output).into());
     }
     let seconds = (began.elapsed().as_secs_f64() * 10.0).round() / 10.0;
-    summary(app, &site, &plan.team, plan.backend, &launched, seconds, &after)
+    let path = path.into_inner().expect("nobody panics with it");
+    let summary = summary(app, &site, &plan.team, plan.backend, &launched, seconds, &after)?;
+    let run_status = flow::status(app, &plan.team, &run)?.word();
+    Ok(Summary { run: run.run.to_string(), run_status, run_path: path, ..summary })
 }
 
 /// All agents must run: each of them has a part in the play.
@@ -186,6 +216,7 @@ fn check_launched(app: &App, team: &TeamName, launched: &Launched) -> Outcome<()
 fn follow(
     app: &App,
     team: &TeamName,
+    run: &Flow,
     watch: &mut watch::Watch<'_>,
     began: Instant,
     stop: &Stop,
@@ -197,13 +228,17 @@ fn follow(
         let running = liveness::all(app, team).values().any(|alive| *alive == Some(true));
         let tasks = watch.look(tell)?;
         let completed = tasks.iter().all(|task| task.status == Status::Completed);
+        let ended = flow::status(app, team, run).is_ok_and(RunStatus::is_terminal);
         // Without any task somebody has removed the team.
-        let done = completed && !tasks.is_empty();
+        let done = completed && !tasks.is_empty() && ended;
         let stuck = |why: &str| Err(stuck(app, team, &tasks, why).into());
         if done && !running {
             // What happened between the last look and the last end.
             watch.look(tell)?;
-            return Ok(());
+            return match flow::status(app, team, run)? {
+                RunStatus::Completed => Ok(()),
+                _ => stuck("the workflow did not complete"),
+            };
         }
         if done && completed_at.get_or_insert_with(Instant::now).elapsed() > END_PATIENCE {
             return stuck("the work is done, but agents did not end");
@@ -277,6 +312,9 @@ fn summary(
         plans_approved: messages.iter().filter(|m| m.kind == MessageType::PlanApproved).count(),
         commits: workers.collect(),
         merges: history.iter().filter(|c| c.is_merge && into_main(&c.subject)).count(),
+        run: String::new(),
+        run_status: "",
+        run_path: Vec::new(),
         tests_passed: tests.passed,
         tests_failed: tests.failed,
     })

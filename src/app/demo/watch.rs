@@ -44,6 +44,13 @@ pub enum Event {
         /// The task's subject.
         subject: String,
     },
+    /// The workflow has got past a node.
+    Passed {
+        /// The visit of the node.
+        node: String,
+        /// What became of it.
+        how: String,
+    },
     /// A message was sent.
     Sent(Box<Message>),
     /// Somebody committed.

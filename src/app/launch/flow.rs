@@ -52,6 +52,10 @@ pub(super) fn plan(
     here: &Path,
 ) -> Outcome<Option<Planned>> {
     let Some(name) = &template.workflow else { return Ok(None) };
+    let bad = |reason: String| {
+        let (template, workflow) = (template.name.clone(), name.clone());
+        LaunchError::BadWorkflow { template, workflow, reason }
+    };
     let text = patterns::text(app, name).map_err(|failure| {
         if failure.inner().code() == "template_not_found" {
             let (template, workflow) = (template.name.clone(), name.clone());
@@ -62,7 +66,8 @@ pub(super) fn plan(
     let reading = read(&text, Format::Toml, Options { name: Some(name), lenient: false });
     let problems = library::reading_problems(app, None, &reading)?;
     let Some(mut definition) = reading.definition.filter(|_| !any_error(&problems)) else {
-        return Err(LibraryError::Invalid { name: name.clone(), problems }.into());
+        let reason = LibraryError::Invalid { name: name.clone(), problems };
+        return Err(bad(reason.to_string()).into());
     };
     definition.name.clone_from(name);
     let values = Values { goal: &request.goal, team_name: team.as_str(), agent_name: "" };
@@ -70,7 +75,8 @@ pub(super) fn plan(
     for value in inputs.values_mut() {
         fill_in(value, &values);
     }
-    check_inputs(&definition, inputs.clone())?;
+    check_inputs(&definition, inputs.clone())
+        .map_err(|failure| bad(failure.inner().to_string()))?;
     let here = std::path::absolute(here).unwrap_or_else(|_| here.to_owned());
     Ok(Some(Planned { definition, problems, inputs, repo: here.display().to_string() }))
 }
@@ -85,8 +91,8 @@ fn fill_in(value: &mut Value, values: &Values<'_>) {
     }
 }
 
-/// Makes the workflow in the team, or takes into use what the template says where an earlier team
-/// of that name has left one, and starts its run.
+/// Makes the workflow in the team, unless an earlier team of that name has left it, and starts its
+/// run.
 pub(super) fn begin(app: &App, plan: &Plan, flow: &Planned) -> Outcome<Flow> {
     let note = format!("made by launching the template '{}'", plan.template);
     let make = Make { by: actor(app), note, activate: true, after: None };

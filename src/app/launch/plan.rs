@@ -35,6 +35,16 @@ pub enum LaunchError {
         /// The workflow.
         workflow: String,
     },
+    /// The workflow that the template names cannot be run as the template says.
+    #[error("template '{template}' names the workflow '{workflow}': {reason}")]
+    BadWorkflow {
+        /// The template of the team.
+        template: String,
+        /// The workflow.
+        workflow: String,
+        /// What is wrong.
+        reason: String,
+    },
 }
 
 impl Diagnose for LaunchError {
@@ -44,6 +54,7 @@ impl Diagnose for LaunchError {
             Self::UnknownStrategy(_) => "unknown_strategy",
             Self::NoTeamName(_) => "no_team_name",
             Self::UnknownWorkflow { .. } => "unknown_workflow",
+            Self::BadWorkflow { .. } => "bad_workflow",
         }
     }
 
@@ -52,6 +63,9 @@ impl Diagnose for LaunchError {
             Self::NoTmux => "install tmux, or launch with --backend subprocess".into(),
             Self::UnknownStrategy(_) => "one of auto, none".into(),
             Self::NoTeamName(_) => "name the team with --team-name".into(),
+            Self::BadWorkflow { .. } => "the template says what it is told in workflow_inputs; \
+                                         {goal} there is what --goal says"
+                .into(),
             Self::UnknownWorkflow { workflow, .. } => format!(
                 "see `clawteam workflow templates`, or write ~/.clawteam/workflows/{workflow}.toml"
             ),

@@ -11,6 +11,7 @@ use crate::store::Dir;
 /// The templates that come with clawteam, by name.
 const BUILT_IN: &[(&str, &str)] = &[
     ("bug-triage", include_str!("../../../templates/workflows/bug-triage.toml")),
+    ("demo", include_str!("../../../templates/workflows/demo.toml")),
     ("feature", include_str!("../../../templates/workflows/feature.toml")),
     ("nightly", include_str!("../../../templates/workflows/nightly.toml")),
     ("release", include_str!("../../../templates/workflows/release.toml")),

@@ -3,6 +3,7 @@
 mod definition;
 mod import;
 mod rules;
+mod templates;
 
 use serde_json::Value;
 

@@ -57,14 +57,21 @@ fn results(view: &View<'_>, id: &str, act: &Act, task: &Task) -> String {
             places.filter_map(|place| view.run.result_of(&place.id)).map(|r| r.0).collect()
         }
         ContextFrom::Nodes(nodes) => {
-            nodes.iter().filter_map(|node| view.run.result_of(node)).map(|r| r.0).collect()
+            // What failed last says more than what succeeded before that.
+            let ended = |act: &Act| matches!(act.state, ActState::Succeeded | ActState::Failed);
+            let newest = |node: &String| {
+                view.run.acts.iter().rev().find(|(_, act)| act.node == *node && ended(act))
+            };
+            nodes.iter().filter_map(newest).map(|(id, _)| id.as_str()).collect()
         }
     };
     let mut all: Vec<(&str, &Act)> = Vec::new();
     for id in chosen {
         let found = view.run.acts.get(id);
         let says = |act: &&Act| act.output.as_ref().is_some_and(|o| !o.text.is_empty());
-        if let Some(act) = found.filter(|act| says(act) || !act.artifacts.is_empty()) {
+        let failed = |act: &&Act| act.state == ActState::Failed && act.error.is_some();
+        if let Some(act) = found.filter(|act| says(act) || failed(act) || !act.artifacts.is_empty())
+        {
             all.push((id, act));
         }
     }
@@ -87,6 +94,9 @@ fn results(view: &View<'_>, id: &str, act: &Act, task: &Task) -> String {
                 ));
             }
             text.push('\n');
+        }
+        if let Some(fault) = found.error.as_ref().filter(|_| !failed.is_empty()) {
+            text.push_str(&format!("{}\n", cut(&fault.message, share)));
         }
         for artifact in &found.artifacts {
             text.push_str(&format!("artifact {} v{}\n", artifact.name, artifact.version));
