@@ -75,6 +75,7 @@ pub(crate) fn begin_with(definition: Definition, inputs: Value) -> (Graph, Start
         repo: None,
         manual: false,
         concurrency_key: None,
+        after: Vec::new(),
         definition: definition.clone(),
         extra: Map::new(),
     };

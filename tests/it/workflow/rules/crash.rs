@@ -94,7 +94,7 @@ impl<'g> Place<'g> {
                 found.insert(one.act.clone(), found_of(&one, answer));
             }
         }
-        Observation { requests: self.things.requests.clone(), found, dead: Vec::new() }
+        Observation { requests: self.things.requests.clone(), found, dead: Vec::new(), held: false }
     }
 
     fn chance_of(&self, one: &Asked) -> Chance {

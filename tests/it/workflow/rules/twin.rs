@@ -69,6 +69,7 @@ impl<'g> Twin<'g> {
                 .map(|(asked, answer)| (asked.act.clone(), found_of(asked, answer.clone())))
                 .collect(),
             dead: Vec::new(),
+            held: false,
         };
         let said: BTreeMap<String, Answer> =
             answers.iter().map(|(asked, answer)| (asked.act.clone(), answer.clone())).collect();

@@ -258,7 +258,8 @@ impl<'s> World<'s> {
                 add(&mut found, id, fresh);
             }
         }
-        Observation { requests: self.things.requests.clone(), found, dead: self.dead.clone() }
+        let requests = self.things.requests.clone();
+        Observation { requests, found, dead: self.dead.clone(), held: false }
     }
 
     /// One step. `None`: nothing moves now.
