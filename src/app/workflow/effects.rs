@@ -330,8 +330,7 @@ fn request_approval(
         new.on_timeout = crate::domain::approval::OnTimeout::Nothing;
     }
     new.bound = wish.digest.clone().map(|digest| Bound { digest, revision: visit.unwrap_or(0) });
-    approval::create(app, loaded.team(), new)?;
-    Ok(())
+    approval::create_for_run(app, loaded.team(), new)
 }
 
 fn percent(confidence: f64) -> u8 {

@@ -19,7 +19,13 @@ impl Model {
                 self.standing = Standing::Paused;
                 self.paused_at = Some(self.now);
             }
-            Ask::Resume if self.standing == Standing::Paused => self.resume(),
+            Ask::Resume if self.standing == Standing::Paused => {
+                // What failed and led nowhere must be tried again or skipped.
+                if self.visits.iter().any(|visit| visit.life == Life::Failed && !visit.led_on) {
+                    return false;
+                }
+                self.resume();
+            }
             Ask::Set { vars } if !ended => {
                 for (name, value) in vars {
                     self.vars.insert(name.clone(), value.as_i64().expect("a number"));
