@@ -126,15 +126,18 @@ pub(super) fn deliver_once(
     let log = log_key(team, &name);
     let backend = app.store.backend();
     // Whoever reads a message files it before it goes.
-    let waits = backend.queue(&dir)?.iter().any(|entry| entry.name == name);
-    if waits || backend.read(&log)?.is_some() {
-        return Ok(());
-    }
     let key = dir.entry(&format!("{name}.json"));
+    // Whoever put it there may have ended before it was durable.
+    if backend.queue(&dir)?.iter().any(|entry| entry.name == name) {
+        return Ok(backend.anchor(&key)?);
+    }
+    if backend.read(&log)?.is_some() {
+        return Ok(backend.anchor(&log)?);
+    }
     let put = Put { log: Some(log), ..Put::new(key, encode(&message), Expect::Absent) };
     match backend.create(&put) {
-        Err(StoreError::Conflict { .. }) | Ok(()) => Ok(()),
-        Err(error) => Err(error.into()),
+        Err(StoreError::Conflict { .. }) => Ok(backend.anchor(&put.key)?),
+        outcome => Ok(outcome?),
     }
 }
 
@@ -221,12 +224,11 @@ impl Taken {
         let mut filed = log::Filed::of(app, &self.team);
         let mut claims = Vec::with_capacity(self.entries.len());
         for (claim, message) in self.entries {
-            let log = if filed.holds(&claim.name, &message)? {
-                None
-            } else {
-                Some(log_key(&self.team, &claim.name))
-            };
-            claims.push((claim, log));
+            let log = log_key(&self.team, &claim.name);
+            // An entry of this name may not be durable yet; whoever settles sees to that.
+            let elsewhere =
+                app.store.backend().read(&log)?.is_none() && filed.holds(&claim.name, &message)?;
+            claims.push((claim, (!elsewhere).then_some(log)));
         }
         Ok(app.store.backend().settle(claims)?)
     }

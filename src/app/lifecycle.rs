@@ -6,9 +6,10 @@ use serde_json::json;
 use super::App;
 use super::inbox::{self, Draft};
 use super::wait::TaskRef;
-use super::{liveness, task, team};
+use super::{liveness, notify, task, team};
 use crate::core::{AgentName, Outcome, TeamName};
 use crate::domain::message::{Message, MessageType};
+use crate::domain::notification::{Kind, NewNotification, Refs, Severity};
 use crate::store::Key;
 
 /// Tells the leader that the caller has nothing to do. Returns the leader's name.
@@ -117,10 +118,25 @@ fn tell_leader(
     if !last.is_empty() && !ending.stopped {
         text.push_str(&format!(" Last output: {}", crate::core::text::cut(&last, 700)));
     }
+    if !ending.stopped && (ending.exit_code != Some(0) || !abandoned.is_empty()) {
+        tell_people(app, team, agent, &text);
+    }
     let draft =
         Draft { message: inbox::text(MessageType::Message, text), from: Some(agent.to_string()) };
     inbox::deliver(app, team, &inbox, Some(leader.to_string()), draft)?;
     Ok(())
+}
+
+/// Tells people of an agent that does not get on. That nobody is told is no reason to fail.
+fn tell_people(app: &App, team: &TeamName, agent: &AgentName, text: &str) {
+    let title = format!("Agent '{agent}' has ended");
+    let mut new = NewNotification::new(Kind::AgentStuck, Severity::Warning, title);
+    new.body = text.to_owned();
+    new.dedupe_key = Some(format!("agent:{agent}"));
+    new.refs = Refs { agent: Some(agent.to_string()), ..Refs::default() };
+    if let Err(failure) = notify::post(app, team, &new) {
+        app.warn(format!("nobody was notified: {}", failure.message()));
+    }
 }
 
 /// An agent that has run for long.

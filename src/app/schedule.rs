@@ -9,10 +9,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::App;
-use super::queue;
 use super::task;
 use super::workflow::{self, start::StartOptions};
+use super::{notify, queue};
 use crate::core::{Digest, Exit, Failure, Name, Outcome, Stamp, TaskId, TeamName};
+use crate::domain::notification::{Kind, NewNotification, Severity};
 use crate::domain::queue::{NewItem, State};
 use crate::domain::schedule::{
     self, Fired, Overlap, SCHEDULE_SCHEMA, Schedule, ScheduleError, Target,
@@ -199,7 +200,10 @@ pub fn fire_due(app: &App, team: &TeamName) -> Outcome<Vec<Fire>> {
         }
         // One bad schedule never keeps the others from starting.
         match fire_one(app, team, &schedule) {
-            Ok(done) => fired.extend(done),
+            Ok(done) => {
+                done.iter().for_each(|fire| tell_of_missed(app, team, fire));
+                fired.extend(done);
+            }
             Err(failure) => {
                 app.warn(format!("schedule '{}': {}", schedule.id, failure.message()));
             }
@@ -235,6 +239,21 @@ fn fire_one(app: &App, team: &TeamName, seen: &Schedule) -> Outcome<Vec<Fire>> {
         done.push(Fire { schedule: seen.id.clone(), fired });
     }
     Ok(done)
+}
+
+/// Tells people that something did not happen at its time. That nobody is told is no reason to
+/// fail.
+fn tell_of_missed(app: &App, team: &TeamName, fire: &Fire) {
+    let Some(problem) = &fire.fired.problem else { return };
+    let id = &fire.schedule;
+    let title = format!("Schedule '{id}' did not start: {problem}");
+    let slot = fire.fired.slot.as_ref().unwrap_or(&fire.fired.at);
+    let mut new = NewNotification::new(Kind::ScheduleMissed, Severity::Warning, title);
+    new.key = Some(format!("schedule:{id}:{slot}"));
+    new.body = format!("clawteam schedule show {team} {id}");
+    if let Err(failure) = notify::post(app, team, &new) {
+        app.warn(format!("nobody was notified: {}", failure.message()));
+    }
 }
 
 /// Notes what is due as pending.

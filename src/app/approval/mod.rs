@@ -226,6 +226,12 @@ pub fn create(app: &App, team: &TeamName, mut new: NewApproval) -> Outcome<Appro
     Ok(tell::after(app, made))
 }
 
+/// The same for a run, which tries again until everything is done: people are told, too.
+pub fn create_for_run(app: &App, team: &TeamName, new: NewApproval) -> Outcome<()> {
+    let made = create(app, team, new)?;
+    tell::again(app, &made)
+}
+
 /// Takes back the request that a new one replaces, if it still waits.
 fn supersede(
     app: &App,

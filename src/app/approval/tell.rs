@@ -54,12 +54,22 @@ pub(super) fn after(app: &App, told: Told) -> Approval {
     let asked = news
         .iter()
         .any(|record| matches!(record.change, Change::Requested { .. } | Change::Escalated { .. }));
-    if asked && pending {
-        announce(app, &approval, News::Wanted);
-    } else if !news.is_empty() && !pending {
-        announce(app, &approval, News::Decided);
+    let news = if asked && pending {
+        Some(News::Wanted)
+    } else {
+        (!news.is_empty() && !pending).then_some(News::Decided)
+    };
+    if let Some(Err(failure)) = news.map(|news| announce(app, &approval, news)) {
+        app.warn(format!("nobody was notified: {}", failure.message()));
     }
     approval
+}
+
+/// Makes sure that people know that they are asked, if nobody has answered yet: whoever made the
+/// request may have ended before it told them.
+pub(super) fn again(app: &App, approval: &Approval) -> Outcome<()> {
+    let unanswered = approval.status == Status::Pending && approval.decisions.is_empty();
+    if unanswered { announce(app, approval, News::Wanted) } else { Ok(()) }
 }
 
 /// The messages about changes, to be written with the document.
@@ -216,10 +226,10 @@ fn asking(approval: &Approval) -> Option<Principal> {
 }
 
 /// Tells people. Called without any lock, perhaps more than once for the same news.
-fn announce(app: &App, approval: &Approval, news: News) {
+fn announce(app: &App, approval: &Approval, news: News) -> Outcome<()> {
     // A plan is the leader's to decide about, who has it in the inbox.
     if approval.action_type == PLAN {
-        return;
+        return Ok(());
     }
     let (kind, to) = match news {
         News::Wanted => {
@@ -230,11 +240,9 @@ fn announce(app: &App, approval: &Approval, news: News) {
         News::Decided => (Kind::ApprovalDecided, asking(approval).into_iter().collect()),
     };
     for to in to {
-        let posted = notify::post(app, &approval.team, &notification(approval, kind, to));
-        if let Err(failure) = posted {
-            app.warn(format!("nobody was notified: {}", failure.message()));
-        }
+        notify::post(app, &approval.team, &notification(approval, kind, to))?;
     }
+    Ok(())
 }
 
 fn notification(approval: &Approval, kind: Kind, to: Principal) -> NewNotification {

@@ -93,7 +93,9 @@ pub fn post(app: &App, team: &TeamName, new: &NewNotification) -> Outcome<Option
         Ok(false) => return Ok(None),
         Ok(true) => {}
         Err(StoreError::Conflict { .. }) if new.key.is_some() => {
-            // Whoever posted it first may have ended before its errands were in the queue.
+            // Whoever posted it first may have ended before it was durable, or before its errands
+            // were in the queue.
+            app.store.backend().anchor(&key)?;
             if let Some(first) = app.store.load::<Notification>(&key)? {
                 notice = first.value;
             }

@@ -64,6 +64,8 @@ pub fn push(app: &App, team: &TeamName, mut new: NewItem) -> Outcome<Pushed> {
     let mut locked = app.store.lock(&Scope::Queue(team.clone()))?;
     let records = Records::of(app, team);
     if let Some(found) = records.find(&id)? {
+        // Whoever pushed it may have ended before it was durable.
+        app.store.backend().anchor(&found.key)?;
         return Ok(Pushed { item: Shown::of(app, found.entry), created: false });
     }
     let item = rules::create(new, id, records.next_sequence()?, app.now());

@@ -16,8 +16,12 @@ pub fn create_keyed(app: &App, team: &TeamName, id: TaskId, new: NewTask) -> Out
     let new = NewTask { id: id.clone(), ..new };
     let key = key_of(&new.metadata).map(str::to_owned);
     let same = |known: Task| {
-        let ours = key.is_some() && key_of(&known.metadata) == key.as_deref();
-        if ours { Ok(known) } else { Err(TaskError::IdTaken(id.to_string()).into()) }
+        if key.is_none() || key_of(&known.metadata) != key.as_deref() {
+            return Err(TaskError::IdTaken(id.to_string()).into());
+        }
+        // Whoever made it may have ended before it was durable.
+        app.store.backend().anchor(&Key::task(team, &id))?;
+        Ok(known)
     };
     if let Some(mut doc) = app.store.load::<Task>(&Key::task(team, &id))? {
         doc.value.id = id.to_string();
@@ -48,7 +52,10 @@ pub fn close(app: &App, team: &TeamName, id: &TaskId, reason: &str) -> Outcome<(
     }
     let mut locked = app.store.lock(&Scope::Tasks(team.clone()))?;
     let Some(current) = is_there(load(app, team, id))? else { return Ok(()) };
-    let Some(closed) = task::close(&current.value, reason, app.now()) else { return Ok(()) };
+    let Some(closed) = task::close(&current.value, reason, app.now()) else {
+        // Whoever closed it may have ended before that was durable.
+        return Ok(app.store.backend().anchor(&Key::task(team, id))?);
+    };
     commit_one(&mut locked, team, &closed, Some(current.revision))
 }
 
@@ -59,6 +66,7 @@ pub fn take_up(app: &App, team: &TeamName, id: &TaskId, new: NewTask) -> Outcome
     let mut locked = app.store.lock(&Scope::Tasks(team.clone()))?;
     let current = load(app, team, id)?;
     if key_of(&new.metadata).is_some() && key_of(&current.value.metadata) == key_of(&new.metadata) {
+        app.store.backend().anchor(&Key::task(team, id))?;
         return Ok(current.value);
     }
     let opened = task::reopen_for(&current.value, new, app.now());

@@ -40,19 +40,22 @@ pub(super) fn start(app: &App, loaded: &Loaded, wish: &ChildWish) -> Outcome<Nam
 
 /// Writes a document that is there once, whoever writes it.
 pub(super) fn once(app: &App, put: &Put) -> Outcome<()> {
-    if app.store.backend().read(&put.key)?.is_some() {
-        return Ok(());
+    let backend = app.store.backend();
+    // Whoever wrote it may have ended before it was durable.
+    if backend.read(&put.key)?.is_some() {
+        return Ok(backend.anchor(&put.key)?);
     }
-    match app.store.backend().create(put) {
-        Err(crate::store::StoreError::Conflict { .. }) | Ok(()) => Ok(()),
-        Err(error) => Err(error.into()),
+    match backend.create(put) {
+        Err(crate::store::StoreError::Conflict { .. }) => Ok(backend.anchor(&put.key)?),
+        outcome => Ok(outcome?),
     }
 }
 
 fn make(app: &App, loaded: &Loaded, wish: &ChildWish, name: &Name) -> Outcome<()> {
     let key = Key::run_start(loaded.team(), name);
     if app.store.backend().read(&key)?.is_some() {
-        return Ok(());
+        // Whoever made it may have ended before it was durable.
+        return Ok(app.store.backend().anchor(&key)?);
     }
     let (definition, version, digest) = definition_of(app, loaded, wish)?;
     let (inputs, secrets) = start::check_inputs(&definition, wish.inputs.clone())?;

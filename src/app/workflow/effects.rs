@@ -16,6 +16,9 @@ use crate::domain::task::{NewTask, Priority as TaskPriority};
 use crate::domain::workflow::run::effect::{ApprovalWish, Effect, ItemWish, Note, Op, TaskWish};
 use crate::domain::workflow::run::observe::Ask;
 
+/// Who a task is for that a person does.
+const HUMAN: &str = "human";
+
 /// How long the start of an agent may take.
 const SPAWN_TIME: Span = Span::seconds(120);
 
@@ -251,6 +254,9 @@ fn create_task(app: &App, loaded: &Loaded, effect: &Effect, wish: &TaskWish) -> 
     if owner.is_empty() {
         return Ok(());
     }
+    if owner == HUMAN {
+        return tell(app, loaded, effect, &note_of(loaded, wish));
+    }
     announce(app, loaded, effect, wish, &owner)?;
     let runs = liveness::of(app, team, &owner) == Some(true);
     if let Some(spawn) = wish.spawn.as_ref().filter(|_| !runs) {
@@ -268,6 +274,17 @@ fn create_task(app: &App, loaded: &Loaded, effect: &Effect, wish: &TaskWish) -> 
         queue::push(app, team, new)?;
     }
     Ok(())
+}
+
+/// What a person is told whose task it is.
+fn note_of(loaded: &Loaded, wish: &TaskWish) -> Note {
+    Note {
+        to: HUMAN.into(),
+        kind: NoticeKind::TaskReview.as_str().into(),
+        severity: Severity::Warning.as_str().into(),
+        title: format!("Task for you: {}", wish.subject),
+        body: format!("clawteam task get {} {}", loaded.start.team, wish.id),
+    }
 }
 
 /// Tells the agent of its task, once.
@@ -330,8 +347,7 @@ fn request_approval(
         new.on_timeout = crate::domain::approval::OnTimeout::Nothing;
     }
     new.bound = wish.digest.clone().map(|digest| Bound { digest, revision: visit.unwrap_or(0) });
-    approval::create(app, loaded.team(), new)?;
-    Ok(())
+    approval::create_for_run(app, loaded.team(), new)
 }
 
 fn percent(confidence: f64) -> u8 {

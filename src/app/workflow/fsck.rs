@@ -84,7 +84,10 @@ pub fn check(app: &App, team: &TeamName, name: &Name, repair: bool) -> Outcome<C
                 deletes: vec![(Key::run_state(team, name), Expect::Any)],
                 ..crate::store::Commit::default()
             })?;
-            load(app, team, name)?.save(app, &mut locked)?;
+            let mut made = load(app, team, name)?;
+            // A state must never know more than what power leaves of its journal.
+            made.confirm(app)?;
+            made.save(app, &mut locked)?;
             checked.repaired.push("the state was made anew from the journal".into());
         }
     }

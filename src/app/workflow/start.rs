@@ -141,29 +141,8 @@ pub fn start(
     if options.dry_run {
         return Ok(started);
     }
-    let start = Start {
-        schema: Start::schema(),
-        run: run.to_string(),
-        team: team.to_string(),
-        workflow: workflow.to_string(),
-        version: found.version,
-        digest: found.digest,
-        created_at: app.now_millis(),
-        trigger: Trigger {
-            source: options.source,
-            by: super::step::actor(app),
-            key: options.key,
-            task: options.task,
-            parent: None,
-        },
-        inputs,
-        repo: options.repo,
-        manual: options.manual || found.definition.advance == Advance::Manual,
-        concurrency_key,
-        after: turn.after,
-        definition: found.definition,
-        extra: Map::new(),
-    };
+    let new = NewRun { team, workflow, run: &run, inputs, concurrency_key, after: turn.after };
+    let start = new.start(app, options, found);
     keep_secrets(app, team, &run, &secrets)?;
     locked.commit(&commit(team, workflow, &run, &start, turn.active))?;
     drop(locked);
@@ -177,6 +156,44 @@ pub fn start(
         wake(app, team, &other);
     }
     Ok(started)
+}
+
+/// A run that is about to be written down.
+struct NewRun<'n> {
+    team: &'n TeamName,
+    workflow: &'n Name,
+    run: &'n Name,
+    inputs: Map<String, Value>,
+    concurrency_key: Option<Value>,
+    after: Vec<String>,
+}
+
+impl NewRun<'_> {
+    fn start(self, app: &App, options: StartOptions, found: library::Loaded) -> Start {
+        Start {
+            schema: Start::schema(),
+            run: self.run.to_string(),
+            team: self.team.to_string(),
+            workflow: self.workflow.to_string(),
+            version: found.version,
+            digest: found.digest,
+            created_at: app.now_millis(),
+            trigger: Trigger {
+                source: options.source,
+                by: super::step::actor(app),
+                key: options.key,
+                task: options.task,
+                parent: None,
+            },
+            inputs: self.inputs,
+            repo: options.repo,
+            manual: options.manual || found.definition.advance == Advance::Manual,
+            concurrency_key: self.concurrency_key,
+            after: self.after,
+            definition: found.definition,
+            extra: Map::new(),
+        }
+    }
 }
 
 /// The run that the same request has started, if that was not long ago.

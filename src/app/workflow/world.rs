@@ -15,6 +15,7 @@ use crate::domain::queue::Report;
 use crate::domain::task::{Status as TaskStatus, Task};
 use crate::domain::workflow::definition::{Kind, LossPolicy};
 use crate::domain::workflow::run::decide;
+use crate::domain::workflow::run::effect::Op;
 use crate::domain::workflow::run::observe::{Facts, Found, Member, Observation, Verdict};
 use crate::domain::workflow::run::start::Start;
 use crate::domain::workflow::run::state::{
@@ -104,7 +105,8 @@ pub(super) fn observe(app: &App, loaded: &Loaded, now: Millis) -> Outcome<Observ
         return Ok(seen);
     }
     for (id, act) in loaded.run.live() {
-        if act.state != ActState::Dispatched {
+        // What was not asked for yet cannot be missing.
+        if act.state != ActState::Dispatched || is_unasked(app, loaded, act)? {
             continue;
         }
         if let Some(found) = look(app, loaded, id, act, now)? {
@@ -112,6 +114,27 @@ pub(super) fn observe(app: &App, loaded: &Loaded, now: Millis) -> Outcome<Observ
         }
     }
     Ok(seen)
+}
+
+/// Whether the task or the approval that a visit waits for could not be made so far: it will be
+/// tried again. A task that was to be taken up and is gone will not come.
+fn is_unasked(app: &App, loaded: &Loaded, act: &Act) -> Outcome<bool> {
+    let (Some(Work::Task { id }) | Some(Work::Approval { id })) = &act.work else {
+        return Ok(false);
+    };
+    let open = loaded.run.outbox.iter().filter(|e| !loaded.delivered.contains(&e.key));
+    for effect in open {
+        match &effect.op {
+            Op::CreateTask(wish) if wish.id == *id && wish.existing => {
+                let task = Key::task(loaded.team(), &TaskId::parse(id.clone())?);
+                return Ok(app.store.backend().read(&task)?.is_some());
+            }
+            Op::CreateTask(wish) if wish.id == *id => return Ok(true),
+            Op::RequestApproval(wish) if wish.id == *id => return Ok(true),
+            _ => {}
+        }
+    }
+    Ok(false)
 }
 
 fn look(app: &App, loaded: &Loaded, id: &str, act: &Act, now: Millis) -> Outcome<Option<Found>> {

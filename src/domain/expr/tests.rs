@@ -234,26 +234,6 @@ fn texts_hold_expressions() {
     }
 }
 
-#[test]
-#[ignore = "a measurement; run it with --release"]
-fn how_long_an_expression_takes() {
-    let vars = json!({"nodes": {"test": {"output": {"failed": 0}}}, "vars": {"n": 1}});
-    let text = "nodes['test'].output.failed == 0 && vars.n < 20";
-    let begin = std::time::Instant::now();
-    for _ in 0..1000 {
-        assert_eq!(good(text, &vars), json!(true));
-    }
-    let both = begin.elapsed();
-    let expr = Expr::compile(text).expect("an expression");
-    let begin = std::time::Instant::now();
-    for _ in 0..1000 {
-        assert_eq!(expr.eval_bool(&vars), Ok(true));
-    }
-    let alone = begin.elapsed();
-    let limit = std::time::Duration::from_millis(100);
-    assert!(both < limit && alone < both, "a thousand took {both:?}, evaluation alone {alone:?}");
-}
-
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

@@ -12,6 +12,7 @@ mod explore;
 mod files;
 mod locks;
 mod random;
+mod runs;
 mod scenarios;
 mod sim;
 mod steps;

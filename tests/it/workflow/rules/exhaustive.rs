@@ -220,20 +220,3 @@ fn all_graphs_of_four_nodes() {
     let count = all(&Scope { first: &['t'], kinds, nodes: 4, most: 4, visits: 6, whole: false });
     assert!(count.graphs > 1000 && count.runs > 1000, "{count:?}");
 }
-
-/// Minutes: `cargo test --release --test it every_larger_scope -- --ignored`.
-#[test]
-#[ignore = "takes minutes; the scopes above are parts of these"]
-fn every_larger_scope() {
-    let kinds = &['t', 'a', 'c', '&', '|', '^', '2', 's'];
-    let first = &['t', 'a', 'c'];
-    for scope in [
-        Scope { first, kinds, nodes: 2, most: 8, visits: 6, whole: true },
-        Scope { first, kinds, nodes: 3, most: 4, visits: 7, whole: true },
-        Scope { first: &['t'], kinds, nodes: 4, most: 5, visits: 7, whole: false },
-    ] {
-        let count = all(&scope);
-        assert!(count.graphs > 0, "{count:?}");
-        println!("{} nodes: {count:?}", scope.nodes);
-    }
-}

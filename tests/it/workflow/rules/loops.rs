@@ -134,3 +134,23 @@ fn a_run_of_thousands_of_rounds_stays_small() {
     assert_eq!(world.run.visits_of["B"], 3000);
     assert!(most < 60, "{most} visits were remembered");
 }
+
+#[test]
+fn the_last_good_result_of_a_node_is_kept_however_often_it_fails_later() {
+    let nodes = json!({"B":"task","F":"task",
+        "C":{"type":"condition","expr":"nodes[\"F\"].visits < 80"},
+        "D":{"type":"condition","expr":"nodes[\"B\"].output.n == 1"},"Y":"task","N":"task"});
+    let more = json!({"start":["B"],"limits":{"maxVisits":1000,"maxNodeVisits":1000}});
+    let edges = ["B>F", "B>F:failure", "F>C", "C>B:yes", "C>D:no", "D>Y:yes", "D>N:no"];
+    let world = World::new(flow_with(nodes, &edges, more)).answers(|asked| {
+        match (asked.node.as_str(), asked.visit) {
+            ("B", 1) => Some(super::world::Answer::Done("{\"n\": 1}".into())),
+            ("B", _) => fail(),
+            _ => done(),
+        }
+    });
+    let world = world.end();
+    assert_eq!(world.outcome(), FINE, "{:?}", world.run.fault);
+    assert!(world.run.acts.len() < 100, "much was forgotten");
+    assert_eq!(world.began().last().map(String::as_str), Some("Y#1"));
+}

@@ -191,14 +191,3 @@ fn what_is_forgotten_changes_no_decision() {
     }
     assert!(seen.long > 15, "{seen:?}");
 }
-
-/// Minutes: `cargo test --release --test it very_many_runs -- --ignored`.
-#[test]
-#[ignore = "takes minutes; the first of these runs are those above"]
-fn very_many_runs_by_chance() {
-    let mut seen = Seen::default();
-    for seed in 0..400_000 {
-        play(seed, &mut seen);
-    }
-    println!("{seen:?}");
-}

@@ -30,7 +30,12 @@ pub fn refusal(run: &Run, ask: &Ask) -> Option<Fault> {
         Ask::Retry { .. } => &[Status::Failed, Status::Stopped, Status::Paused],
     };
     if allowed.contains(&run.status) {
-        return None;
+        // Going on would leave out what failed, and nobody would have said so.
+        let failed =
+            run.acts.iter().find(|(_, act)| act.state == ActState::Failed && act.is_open());
+        let (id, _) = failed.filter(|_| *ask == Ask::Resume)?;
+        let message = format!("{id} has failed: tell the run to retry or to skip it first");
+        return Some(Fault::new("illegal_transition", message));
     }
     let words: Vec<&str> = allowed.iter().map(|status| status.word()).collect();
     let message = format!(

@@ -1,6 +1,5 @@
 //! What operators can do to the model.
 
-use clawteam::domain::workflow::definition::Kind;
 use clawteam::domain::workflow::run::observe::Ask;
 
 use super::{Life, Model, Standing, Token};
@@ -20,7 +19,13 @@ impl Model {
                 self.standing = Standing::Paused;
                 self.paused_at = Some(self.now);
             }
-            Ask::Resume if self.standing == Standing::Paused => self.resume(),
+            Ask::Resume if self.standing == Standing::Paused => {
+                // What failed and led nowhere must be tried again or skipped.
+                if self.visits.iter().any(|visit| visit.life == Life::Failed && !visit.led_on) {
+                    return false;
+                }
+                self.resume();
+            }
             Ask::Set { vars } if !ended => {
                 for (name, value) in vars {
                     self.vars.insert(name.clone(), value.as_i64().expect("a number"));
@@ -81,8 +86,8 @@ impl Model {
             }
             self.visits[visit].led_on = true;
             let old = self.visits[visit].clone();
-            let asked = matches!(self.node(&old.node).kind, Kind::Approval(_)) && old.attempt > 0;
-            if asked {
+            let asked = format!("ask {}/a{}", self.name(visit), old.attempt);
+            if self.effects.contains(&asked) {
                 // What was asked before opens nothing any more.
                 let effect = format!("withdraw {}/a{}", self.name(visit), old.attempt);
                 self.effects.insert(effect);
