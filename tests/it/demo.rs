@@ -21,11 +21,30 @@ fn play(crew: &Crew, backend: &str) -> (Ran, Value) {
 
     let tasks = crew.world.json(&["task", "list", team]);
     let tasks = tasks.as_array().expect("tasks");
-    assert_eq!(tasks.len(), 8);
+    assert_eq!(tasks.len(), 11);
     assert!(tasks.iter().all(|task| task["status"] == "completed"), "{tasks:#?}");
-    assert_eq!(told["tasks_completed"], 8);
+    assert_eq!(told["tasks_completed"], 11);
+
+    // A condition, two branches at once, and back to one of them after a rejection.
+    assert_eq!(told["run_status"], "completed");
+    let path: Vec<&str> =
+        told["run_path"].as_array().expect("a path").iter().filter_map(Value::as_str).collect();
+    for part in [
+        "green#1 yes",
+        "both has notes#1 and example#1",
+        "approve#1 rejected by lead: Show how to run it. Back to notes.",
+        "both has notes#2",
+        "approve#2 approved by lead: Now people can begin.",
+        "merge#1 done",
+        "the run completed",
+    ] {
+        assert!(path.contains(&part), "not `{part}` in {path:#?}");
+    }
+    let run = told["run"].as_str().expect("a run");
+    crew.world.run(&["workflow", "fsck", team, run]).exits(0);
 
     let root = crew.world.cwd().join("clawteam-demo");
+    assert!(git(&root, &["show", "main:docs/release.md"]).contains("Try it:"));
     let log = git(&root, &["log", "--format=%an %s", "main"]);
     for agent in ["alice", "bob", "carol"] {
         assert!(log.lines().any(|line| line.starts_with(agent)), "no commit of {agent} in\n{log}");
@@ -72,7 +91,7 @@ fn a_person_sees_what_happens_and_what_to_do_next() {
     ran.exits(0);
     for part in [
         "0 of 11 tests pass",
-        "Tasks:    8 of 8 completed",
+        "Tasks:    11 of 11 completed",
         "Tests:    11 tests passed, 0 failed",
         "clawteam spawn claude --team demo-",
         "clawteam spawn codex",

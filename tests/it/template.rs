@@ -145,7 +145,7 @@ fn a_template_is_shown_whole() {
     let shown = crew.world.json(&["template", "show", "demo"]);
     assert_eq!(
         keys(&shown),
-        "name description command backend model model_strategy leader agents tasks max_agents"
+        "name description command backend model model_strategy leader agents tasks max_agents workflow"
     );
     assert_eq!(
         keys(&shown["leader"]),

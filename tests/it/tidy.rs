@@ -60,6 +60,8 @@ const RESERVED: &[Reserved] = &[
             "src/cli/approval/files.rs",
             "src/cli/file.rs",
             "src/cli/scripted_agent.rs",
+            // What the scripts of an agent hand in.
+            "src/agent/tray.rs",
             // Those of the user's service manager.
             "src/cli/timer.rs",
             // The repository that the demo is about.

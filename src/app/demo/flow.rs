@@ -7,6 +7,7 @@ use crate::app::wait::Stop;
 use crate::app::workflow::drive::{DriveOptions, drive};
 use crate::app::workflow::run::load;
 use crate::core::{Outcome, TeamName};
+use crate::domain::workflow::definition::SUCCESS;
 use crate::domain::workflow::run::record::{Begin, Cause, Next, Record, Tr};
 use crate::domain::workflow::run::state::Status;
 
@@ -36,17 +37,19 @@ pub(super) fn status(app: &App, team: &TeamName, flow: &Flow) -> Outcome<Status>
 /// A visit that is over, and what became of it; `None` for whatever else happens in a run.
 fn passed(record: &Record) -> Option<(String, String)> {
     match &record.tr {
-        Tr::Settle { act, cause, result, .. } => {
-            let said = match cause {
-                Cause::Approval { who, comment, .. } => {
-                    let who: Vec<&str> =
-                        who.iter().map(|who| who.rsplit(':').next().unwrap_or(who)).collect();
-                    format!(" by {}: {comment}", who.join(", "))
+        Tr::Settle { act, cause: Cause::Approval { who, comment, .. }, result, .. } => {
+            let name = |who: &String| who.rsplit(':').next().unwrap_or(who).to_owned();
+            let who: Vec<String> = who.iter().map(name).collect();
+            let (verdict, back) = match &result.next {
+                Next::Visit { nodes, .. } => {
+                    ("rejected", format!(" Back to {}.", nodes.join(", ")))
                 }
-                _ => String::new(),
+                Next::Follow { port, .. } if port == SUCCESS => ("approved", String::new()),
+                _ => ("not approved", String::new()),
             };
-            Some((act.clone(), format!("{}{said}", leads(&result.next))))
+            Some((act.clone(), format!("{verdict} by {}: {comment}{back}", who.join(", "))))
         }
+        Tr::Settle { act, result, .. } => Some((act.clone(), leads(&result.next))),
         Tr::Start { act, begin: Begin::Done { result, .. }, .. } => {
             Some((act.clone(), leads(&result.next)))
         }
@@ -64,6 +67,7 @@ fn passed(record: &Record) -> Option<(String, String)> {
 
 fn leads(next: &Next) -> String {
     match next {
+        Next::Follow { port, .. } if port == SUCCESS => "done".into(),
         Next::Follow { port, .. } => port.clone(),
         Next::Visit { port, nodes, .. } => format!("{port}, back to {}", nodes.join(", ")),
         Next::Retry { .. } => "is tried again".into(),

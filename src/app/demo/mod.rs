@@ -181,8 +181,8 @@ pub fn play(
         let driver = scope.spawn(|| flow::follow(app, &plan.team, &run, &enough, &note));
         let followed = follow(app, &plan.team, &run, &mut watch, began, stop, tell);
         enough.request();
-        let flowed = driver.join().expect("driving does not panic");
-        followed.and(flowed)
+        let moved = driver.join().expect("driving does not panic");
+        followed.and(moved)
     });
     if let Err(failure) = followed {
         agents::stop_all(app, &plan.team)?;

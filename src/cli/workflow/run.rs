@@ -289,7 +289,7 @@ fn tell_standing(cx: &Cx, loaded: &Loaded, explain: bool) -> Outcome<()> {
     if !waiting.is_empty() {
         line.push_str(&format!("; it waits for {}", waiting.join(", ")));
     }
-    if let Some(at) = loaded.wake_at {
+    if let Some(at) = loaded.wake_at.filter(|_| !loaded.run.status.is_terminal()) {
         line.push_str(&format!("; call again at {}", text::time(cx, at)));
     }
     cx.out.text(&line)?;

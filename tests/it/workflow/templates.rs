@@ -27,11 +27,19 @@ type Cast<'a> = &'a [(&'a str, &'a str)];
 /// Launches the team `t`, which works by `workflow` with `inputs` (TOML) and does each task and
 /// approval as `script` says, and begins to drive its run.
 fn play(workflow: &str, inputs: &str, cast: Cast<'_>, script: &str) -> Play {
-    play_in(Crew::without_tmux().repository(), workflow, inputs, cast, script)
+    let crew = Crew::without_tmux().repository();
+    play_in(crew, "--workspace", workflow, inputs, cast, script)
 }
 
-/// The same in a place that was prepared.
-fn play_in(crew: Crew, workflow: &str, inputs: &str, cast: Cast<'_>, script: &str) -> Play {
+/// The same in a place that was prepared, with worktrees or (`--no-workspace`) without.
+fn play_in(
+    crew: Crew,
+    worktrees: &str,
+    workflow: &str,
+    inputs: &str,
+    cast: Cast<'_>,
+    script: &str,
+) -> Play {
     let file = crew.world.top().join("script.sh");
     std::fs::write(&file, script).expect("a file can be written");
     let file = file.display();
@@ -54,7 +62,7 @@ task = "Take the tasks that are ready."
         ));
     }
     crew.template("cast", &text);
-    let launch = ["--json", "launch", "cast", "-t", "t", "--workspace", "--force"];
+    let launch = ["--json", "launch", "cast", "-t", "t", worktrees, "--force"];
     let told = crew.world.run(&launch).exits(0).json();
     assert_eq!(told["status"], "launched", "{told}");
     assert_eq!(told["workflow"]["name"], workflow);

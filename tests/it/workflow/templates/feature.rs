@@ -1,6 +1,7 @@
 //! `feature`: the check fails, the reviewer wants changes, the person rejects; then it is merged.
 
-use super::play;
+use super::{play, play_in};
+use crate::crew::Crew;
 
 const CAST: super::Cast<'_> =
     &[("dev", "developer"), ("reader", "reviewer"), ("user", "tester"), ("dev2", "developer")];
@@ -43,10 +44,12 @@ fn work_comes_back_until_all_agree_and_is_merged() {
 }
 
 #[test]
-fn a_team_of_one_can_do_it_too() {
-    let mut play = play(
+fn a_team_of_one_without_worktrees_can_do_it_too() {
+    let mut play = play_in(
+        Crew::without_tmux().repository(),
+        "--no-workspace",
         "feature",
-        r#"goal = "greet", approver = "human:local""#,
+        r#"goal = "greet", check = "test -e greeting""#,
         &[],
         r#"
 say() { echo "$*" > "$CLAWTEAM_RESULT_FILE"; }
@@ -60,5 +63,7 @@ esac
     play.end().exits(0);
     assert_eq!(play.crew.git(&["show", "main:greeting"]), "hello");
     assert_eq!(play.outputs()["developer"], "lead");
+    let log = play.json(&["workflow", "log", "t", &play.run]).to_string();
+    assert!(log.contains("in_place#1"), "there was nothing to merge");
     play.everybody_goes();
 }

@@ -23,7 +23,8 @@ fn failing_tests_are_repaired_and_all_is_reported() {
     let made = sh.args(["-c", old]).current_dir(crew.world.cwd()).status();
     assert!(made.expect("sh runs").success());
     let inputs = r#"test = "test -e works || { echo it is broken; exit 1; }""#;
-    let mut play = play_in(crew, "nightly", inputs, &[("fix", "maintainer")], SCRIPT);
+    let mut play =
+        play_in(crew, "--workspace", "nightly", inputs, &[("fix", "maintainer")], SCRIPT);
     play.end().exits(0);
     let outputs = play.outputs();
     assert_eq!(outputs["tests"], "failed");

@@ -210,6 +210,11 @@ const CASES: &[(&str, &str, &str)] = &[
         "nodes = { a = TASK }",
     ),
     (
+        "several_assignments",
+        "nodes = { a = { prompt = \"p\", assign = { agent = \"dev-1\", role = \"dev\" } } }",
+        "inputs = { who = {} }\nnodes = { a = { prompt = \"p\", assign = { agent = \"{{ inputs.who }}\", role = \"dev\" } } }",
+    ),
+    (
         "unknown_agent",
         "nodes = { a = { prompt = \"p\", assign = { agent = \"dev-2\" } } }",
         "nodes = { a = { prompt = \"p\", assign = { agent = \"dev-1\" } } }",
