@@ -1,8 +1,13 @@
 //! `clawteam workflow`.
 
+mod clock;
 mod definition;
+mod flows;
 mod import;
+mod processes;
 mod rules;
+mod secrets;
+mod verbs;
 
 use serde_json::Value;
 
