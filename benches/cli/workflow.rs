@@ -17,8 +17,7 @@ fn chain(name: &str, nodes: usize) -> Value {
     let all: Map<String, Value> = (0..nodes)
         .map(|n| (id(n), json!({"type": "set", "vars": {"at": n.to_string()}})))
         .collect();
-    let edges: Vec<Value> =
-        (1..nodes).map(|n| json!({"from": id(n - 1), "to": id(n)})).collect();
+    let edges: Vec<Value> = (1..nodes).map(|n| json!({"from": id(n - 1), "to": id(n)})).collect();
     let limits = json!({"maxVisits": 100_000, "maxSteps": 100_000});
     definition(name, Value::Object(all), edges, limits)
 }

@@ -86,7 +86,7 @@ fn what_is_not_there_is_told_by_every_verb() {
     }
     assert_eq!(world.names("runs/t"), Vec::<String>::new(), "looking makes nothing");
     world.run(&["--json", "workflow", "run", "t", "nope"]).exits(3);
-    world.run(&["--json", "workflow", "run", "nobody", "w"]).exits(1);
+    world.run(&["--json", "workflow", "run", "nobody", "w"]).exits(3);
     let run = start(&world, "w", &[]);
     world.run(&["--json", "workflow", "outputs", "t", &run, "zz"]).fails_with(3, "no_result");
     world.run(&["--json", "workflow", "fork", "t", &run, "--at", "99"]).fails_with(3, "no_record");
@@ -262,7 +262,7 @@ fn a_second_run_is_forbidden_or_allowed_or_waits_or_takes_over() {
 
     let (world, first, ran) = second("replace");
     let next = text(&ran.exits(0).json()["run"]);
-    assert_eq!((word(&world, &first), &*word(&world, &next)), ("stopped".into(), "running"));
+    assert_eq!((word(&world, &first), &*word(&world, &next)), ("stopped".into(), "waiting"));
 
     let (world, first, ran) = second("queue");
     let told = ran.exits(0).json();
@@ -292,10 +292,10 @@ fn explain_names_what_is_awaited_and_how_to_give_it() {
     world.run(&["workflow", "step", "t", &run]).exits(0);
     let told = world.json(&["workflow", "explain", "t", &run, "--node", "gate"]);
     let id = open_approvals(&world).pop().expect("an approval");
-    assert_eq!(told["reasons"][0]["what"], "gate#1");
-    assert!(text(&told["reasons"][0]["command"]).contains(&id), "{told}");
+    let reason = list(&told["reasons"]).iter().find(|reason| reason["what"] == "gate#1");
+    assert!(text(&reason.expect("a reason")["command"]).contains(&id), "{told}");
     let told = world.json(&["workflow", "explain", "t", &run, "--node", "last"]);
-    assert_eq!(list(&told["reasons"]).len(), 1, "{told}");
+    assert!(!list(&told["reasons"]).iter().any(|reason| reason["what"] == "gate#1"), "{told}");
 }
 
 #[test]
