@@ -176,10 +176,13 @@ pub fn update(
 /// Wakes the runs that these tasks belong to. Not under a lock: whoever wakes a run may go on to
 /// step it.
 fn wake<'t>(app: &App, team: &TeamName, tasks: impl IntoIterator<Item = &'t Task>) {
-    let runs: BTreeSet<Name> =
-        tasks.into_iter().filter_map(|task| Some(task.workflow()?.run)).collect();
+    let tasks: Vec<&Task> = tasks.into_iter().collect();
+    let runs: BTreeSet<Name> = tasks.iter().filter_map(|task| Some(task.workflow()?.run)).collect();
     for run in &runs {
         workflow::wake(app, team, run);
+    }
+    if tasks.iter().any(|task| task.status == Status::Completed) {
+        workflow::happened(app, team);
     }
 }
 

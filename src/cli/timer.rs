@@ -79,7 +79,7 @@ impl Diagnose for TimerError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NoManager => Some("have `clawteam tick` called in another way".into()),
+            Self::NoManager => Some("name one with --systemd, --cron or --launchd, or have `clawteam tick` called in another way".into()),
             Self::NotConfirmed => Some("say --yes".into()),
             Self::Failed { command, .. } if command.starts_with("systemctl") => {
                 Some("without a session of its own systemd does nothing for you; try --cron".into())
