@@ -131,7 +131,7 @@ fn tell_leader(
 fn tell_people(app: &App, team: &TeamName, agent: &AgentName, text: &str) {
     let title = format!("Agent '{agent}' has ended");
     let mut new = NewNotification::new(Kind::AgentStuck, Severity::Warning, title);
-    new.body = text.to_owned();
+    text.clone_into(&mut new.body);
     new.dedupe_key = Some(format!("agent:{agent}"));
     new.refs = Refs { agent: Some(agent.to_string()), ..Refs::default() };
     if let Err(failure) = notify::post(app, team, &new) {

@@ -149,7 +149,7 @@ fn after_end(
 }
 
 /// How long tmux may take to show what an agent wrote at its very end.
-const SCREEN_WAIT: Duration = Duration::from_millis(200);
+const SCREEN_WAIT: Duration = Duration::from_secs(1);
 
 /// The last lines that the agent showed.
 fn last_lines(app: &App, team: &TeamName, agent: &AgentName, plan: &LaunchPlan) -> Vec<String> {

@@ -201,7 +201,9 @@ pub fn fire_due(app: &App, team: &TeamName) -> Outcome<Vec<Fire>> {
         // One bad schedule never keeps the others from starting.
         match fire_one(app, team, &schedule) {
             Ok(done) => {
-                done.iter().for_each(|fire| tell_of_missed(app, team, fire));
+                for fire in &done {
+                    tell_of_missed(app, team, fire);
+                }
                 fired.extend(done);
             }
             Err(failure) => {

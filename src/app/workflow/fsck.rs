@@ -105,7 +105,9 @@ fn missing_effects(
     use crate::domain::workflow::run::state::Work;
     let loaded = load(app, team, replayed.name()).ok();
     let pending = |id: &str| {
-        loaded.iter().flat_map(|loaded| &loaded.run.outbox).any(|effect| match &effect.op {
+        let Some(loaded) = &loaded else { return false };
+        let mut open = loaded.run.outbox.iter().filter(|e| !loaded.delivered.contains(&e.key));
+        open.any(|effect| match &effect.op {
             Op::CreateTask(wish) => wish.id == id,
             Op::RequestApproval(wish) => wish.id == id,
             _ => false,

@@ -1,9 +1,14 @@
 //! `clawteam workflow`.
 
+mod clock;
 mod definition;
+mod flows;
 mod import;
+mod processes;
 mod rules;
+mod secrets;
 mod templates;
+mod verbs;
 
 use serde_json::Value;
 

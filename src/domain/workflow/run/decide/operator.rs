@@ -34,7 +34,9 @@ pub fn refusal(run: &Run, ask: &Ask) -> Option<Fault> {
         let failed =
             run.acts.iter().find(|(_, act)| act.state == ActState::Failed && act.is_open());
         let (id, _) = failed.filter(|_| *ask == Ask::Resume)?;
-        let message = format!("{id} has failed: tell the run to retry or to skip it first");
+        let message = format!(
+            "the run is paused because {id} has failed: tell it to retry or to skip that first"
+        );
         return Some(Fault::new("illegal_transition", message));
     }
     let words: Vec<&str> = allowed.iter().map(|status| status.word()).collect();
