@@ -78,8 +78,8 @@ echo "I do not understand the goal." > "$CLAWTEAM_RESULT_FILE"
     let cast = &[("dev", "developer")];
     let mut play = play("feature", r#"goal = "greet""#, cast, script);
     play.end().exits(13);
-    let plan = &play.tasks("plan")[0];
-    assert_eq!(plan["metadata"]["artifacts"][0]["name"], "sketch", "{plan}");
+    let planned = &play.tasks("plan")[0];
+    assert_eq!(planned["metadata"]["artifacts"][0]["name"], "sketch", "{planned}");
     let status = play.json(&["workflow", "status", "t", &play.run]);
     let why = status["reason"]["message"].as_str().expect("a reason");
     assert_eq!(why, "node 'implement': I do not understand the goal.");
