@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long agents have to end by themselves after the last task.
 const END_PATIENCE: Duration = Duration::from_secs(5);
 /// The pauses that agents make for the eye, in seconds.
-const PAUSE: &str = "0.7";
+const PAUSE: &str = "0.5";
 
 /// Why there is no demo.
 #[derive(Debug, thiserror::Error)]

@@ -67,3 +67,21 @@ esac
     assert!(log.contains("in_place#1"), "there was nothing to merge");
     play.everybody_goes();
 }
+
+#[test]
+fn what_an_agent_cannot_do_fails_in_its_own_words() {
+    let script = r#"
+echo sketch > "$CLAWTEAM_ARTIFACTS_DIR/sketch"
+echo "I do not understand the goal." > "$CLAWTEAM_RESULT_FILE"
+[ "$CLAWTEAM_NODE" = plan ] || exit 3
+"#;
+    let cast = &[("dev", "developer")];
+    let mut play = play("feature", r#"goal = "greet""#, cast, script);
+    play.end().exits(13);
+    let planned = &play.tasks("plan")[0];
+    assert_eq!(planned["metadata"]["artifacts"][0]["name"], "sketch", "{planned}");
+    let status = play.json(&["workflow", "status", "t", &play.run]);
+    let why = status["reason"]["message"].as_str().expect("a reason");
+    assert_eq!(why, "node 'implement': I do not understand the goal.");
+    play.everybody_goes();
+}
