@@ -119,7 +119,7 @@ pub(super) fn observe(app: &App, loaded: &Loaded, now: Millis) -> Outcome<Observ
 /// Whether the task or the approval that a visit waits for could not be made so far: it will be
 /// tried again. A task that was to be taken up and is gone will not come.
 fn is_unasked(app: &App, loaded: &Loaded, act: &Act) -> Outcome<bool> {
-    let (Some(Work::Task { id }) | Some(Work::Approval { id })) = &act.work else {
+    let Some(Work::Task { id } | Work::Approval { id }) = &act.work else {
         return Ok(false);
     };
     let open = loaded.run.outbox.iter().filter(|e| !loaded.delivered.contains(&e.key));
