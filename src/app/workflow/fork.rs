@@ -1,6 +1,6 @@
 //! Making a run from the first records of another one.
 
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::error::RunError;
 use super::run::{Loaded, load, records, start_of};
@@ -18,7 +18,7 @@ pub fn fork(
     team: &TeamName,
     from: &Name,
     rev: u64,
-    inputs: Map<String, serde_json::Value>,
+    inputs: Map<String, Value>,
 ) -> Outcome<Loaded> {
     let origin = start_of(app, team, from)?;
     let all = records(app, team, from)?;
@@ -28,6 +28,10 @@ pub fn fork(
     }
     let mut merged = origin.inputs.clone();
     merged.extend(inputs);
+    // Otherwise the new run would keep the marks of secrets as the secrets.
+    let mut merged = Value::Object(merged);
+    super::start::reveal(app, team, from, &mut merged)?;
+    let merged = merged.as_object().cloned().unwrap_or_default();
     let (inputs, secrets) = super::start::check_inputs(&origin.definition, merged)?;
     let day = app.now().format("%Y%m%d");
     let short: String = origin.workflow.chars().take(60).collect();

@@ -6,6 +6,7 @@ use clawteam::app::App;
 use clawteam::app::workflow::run::{load, records};
 use clawteam::app::workflow::step::{Patience, advance};
 use clawteam::core::{Name, TeamName};
+use clawteam::domain::workflow::run::observe::Ask;
 use clawteam::domain::workflow::run::state::Status;
 
 use super::flows::{define, open_tasks, records as told, sound, start, status, tasks, text, world};
@@ -103,5 +104,28 @@ fn a_task_that_was_deleted_fails_by_name() {
     let standing = status(&world, &run);
     assert_eq!(text(&standing["status"]), "failed");
     assert_eq!(standing["reason"]["code"], "task_deleted", "{standing}");
+    sound(&world, &run);
+}
+
+#[test]
+fn a_pause_takes_no_time_from_what_waits() {
+    let (world, run) = with_task();
+    let clock = TestClock::default();
+    let app = app(&world, "lead", &clock);
+    let name = Name::parse(run.as_str()).expect("a name");
+    let due = || load(&app, &t(), &name).expect("it is there").wake_at;
+    let before = due().expect("a time-out");
+    let ask = |ask| {
+        let asked = clawteam::app::workflow::requests::ask(&app, &t(), &name, ask);
+        asked.unwrap_or_else(|failure| panic!("{}", failure.message()));
+    };
+    ask(Ask::Pause { reason: String::new() });
+    assert_eq!(due(), None, "nothing falls due");
+    clock.forward(7200);
+    assert_eq!(step(&app, &run), Status::Paused);
+    ask(Ask::Resume);
+    let after = due().expect("a time-out");
+    assert!((7_199_000..7_260_000).contains(&(after - before)), "{before} {after}");
+    assert_eq!(step(&app, &run), Status::Running);
     sound(&world, &run);
 }

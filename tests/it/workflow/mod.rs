@@ -3,6 +3,7 @@
 mod clock;
 mod definition;
 mod flows;
+mod gates;
 mod import;
 mod processes;
 mod rules;

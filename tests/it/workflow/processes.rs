@@ -350,3 +350,34 @@ fn an_edited_journal_is_named_and_never_repaired() {
     assert_eq!(word(&world, &run), "completed");
     sound(&world, &run);
 }
+
+#[test]
+fn a_slot_of_a_schedule_starts_one_run_whoever_is_killed() {
+    let mut chance = Chance::new();
+    let seed = chance.0;
+    let world = world();
+    define(&world, "short", SHORT);
+    for round in 0..6 {
+        let id = format!("s{round}");
+        let line = ["schedule", "add", "t", &id, "--cron", "0 0 * * *", "--workflow", "short"];
+        world.run(&line).exits(0);
+        let path = format!("schedules/t/{id}.json");
+        let mut schedule = world.document(&path);
+        schedule["createdAt"] = json!("2026-01-01T12:00:00+00:00");
+        world.put(&path, schedule.to_string());
+        for _ in 0..2 {
+            let passes = [(); 2].map(|()| world.call(&["tick", "--team", "t"]).start());
+            thread::sleep(Duration::from_micros(chance.below(40_000)));
+            passes.iter().for_each(|pass| pass.signal(Signal::KILL));
+            passes.into_iter().for_each(|pass| drop(pass.finish()));
+        }
+        world.run(&["tick", "--team", "t"]).exits(0);
+        let runs = world.json(&["workflow", "history", "t", "--status", "live"]);
+        assert_eq!(list(&runs).len(), 1, "seed {seed}, round {round}: {runs}");
+        assert_eq!(runs[0]["source"], "schedule");
+        let run = text(&runs[0]["run"]);
+        world.run(&["workflow", "stop", "t", &run]).exits(0);
+        let all = world.json(&["workflow", "history", "t"]);
+        assert_eq!(list(&all).len(), round + 1, "seed {seed}: {all}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::flows::{define, open_tasks, word, world};
+use super::flows::{define, open_tasks, start, word, world};
 use crate::support::{Ran, tree};
 
 const SECRET: &str = "hunter2-and-more";
@@ -89,4 +89,17 @@ fn a_secret_input_is_kept_in_one_file_and_told_to_nobody() {
         &fs::metadata(world.data().join(&held[0])).expect("it is there").permissions(),
     );
     assert_eq!(mode & 0o077, 0, "others can read it: {mode:o}");
+}
+
+#[test]
+fn a_fork_has_the_secrets_of_the_run_that_it_comes_from() {
+    let world = world();
+    define(&world, "flow", FLOW);
+    let run = start(&world, "flow", &["--manual", "--input", &format!("token={SECRET}")]);
+    let made = world.json(&["workflow", "fork", "t", &run, "--at", "0"]);
+    let fork = super::flows::text(&made["run"]);
+    world.run(&["workflow", "drive", "t", &fork, "--until", "waiting"]).exits(0);
+    let used = fs::read_to_string(world.cwd().join("used")).expect("it was used");
+    assert_eq!(used.trim(), SECRET);
+    super::flows::sound(&world, &fork);
 }

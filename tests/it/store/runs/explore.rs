@@ -25,7 +25,7 @@ pub(super) fn go_on(fs: &SimFs, wrap: &Wrap, told: &Told, normal: &Came) -> Resu
     let came = look(&next, &told)?;
     // Nobody is told that an approval is wanted when it is decided already.
     let late = came.effects["notices"] + 1 == normal.effects["notices"] && told.failed;
-    let notices = if late { 1 } else { 0 };
+    let notices = usize::from(late);
     let mut same = came.clone();
     same.effects.entry("notices").and_modify(|count| *count += notices);
     if same == *normal {
