@@ -27,6 +27,7 @@ fn fire_workflow(
     team: &TeamName,
     workflow: &Name,
     inputs: Map<String, Value>,
+    repo: Option<String>,
     key: String,
 ) -> Outcome<Name> {
     let options = StartOptions {
@@ -34,6 +35,7 @@ fn fire_workflow(
         key: Some(key),
         source: "schedule".into(),
         only_active: true,
+        repo,
         ..StartOptions::default()
     };
     let started = workflow::start::start(app, team, workflow, options)?;
@@ -320,8 +322,8 @@ fn goes_on(app: &App, team: &TeamName, schedule: &Schedule) -> Outcome<bool> {
 /// Starts what the schedule is for. The same key starts it once. Returns what was started.
 fn start(app: &App, team: &TeamName, schedule: &Schedule, key: &str) -> Outcome<String> {
     match &schedule.target {
-        Target::Workflow { name, inputs } => {
-            let run = fire_workflow(app, team, name, inputs.clone(), key.to_owned())?;
+        Target::Workflow { name, inputs, repo } => {
+            let run = fire_workflow(app, team, name, inputs.clone(), repo.clone(), key.to_owned())?;
             Ok(run.to_string())
         }
         Target::Item { kind, payload } => {

@@ -230,6 +230,8 @@ fn target(args: &AddArgs) -> Outcome<Target> {
         return Ok(Target::Workflow {
             name: Name::parse_as("workflow name", name.clone())?,
             inputs,
+            // Where it is typed is where it is about.
+            repo: std::path::absolute(".").ok().map(|path| path.display().to_string()),
         });
     }
     if let Some(subject) = &args.task {

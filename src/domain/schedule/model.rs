@@ -24,6 +24,9 @@ pub enum Target {
         /// Its inputs.
         #[serde(default)]
         inputs: Map<String, Value>,
+        /// The directory that its runs work in; `None`: none in particular.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        repo: Option<String>,
     },
     /// An item is put into the queue.
     Item {

@@ -11,7 +11,7 @@ fn utc(text: &str) -> DateTime<Utc> {
 
 fn schedule(timing: Timing, zone: &str, created: &str) -> Schedule {
     let name = |text: &str| Name::parse(text).expect("a name");
-    let target = Target::Workflow { name: name("w"), inputs: serde_json::Map::new() };
+    let target = Target::Workflow { name: name("w"), inputs: serde_json::Map::new(), repo: None };
     Schedule { timezone: zone.into(), ..Schedule::new(name("s"), target, timing, utc(created)) }
 }
 

@@ -104,7 +104,7 @@ fn a_run_is_told_its_inputs_in_three_ways() {
     assert_eq!(world.names("runs/t"), Vec::<String>::new());
     let bad = world.run(&["--json", "workflow", "run", "t", "sum", "--input", "n=many"]);
     let told = bad.fails_with(4, "invalid_inputs");
-    assert!(text(&told["error"]).contains("'n' must be a whole number"), "{told}");
+    assert!(text(&told["error"]).contains("'n': a value of type int is wanted"), "{told}");
     world
         .run(&["--json", "workflow", "run", "t", "sum", "--input", "m=1"])
         .fails_with(4, "invalid_inputs");

@@ -152,19 +152,6 @@ fn what_a_killed_program_left_is_made_durable_before_it_is_relied_on() {
 }
 
 #[test]
-#[ignore = "takes minutes: every moment, and everything that may be left then"]
-fn a_run_goes_on_whatever_power_leaves() {
-    let all = usize::MAX;
-    holds(Much { moments: (0, 1), remains: all, twice: Twice::No }, 2000);
-}
-
-#[test]
-#[ignore = "takes minutes: every moment, and the power fails for the next program as well"]
-fn a_run_goes_on_whatever_power_leaves_of_what_a_killed_program_left() {
-    holds(Much { moments: (0, 1), remains: 4, twice: Twice::Within(4, 40) }, 2000);
-}
-
-#[test]
 fn a_full_disk_stops_a_run_and_a_retry_goes_on() {
     let (start, normal) = (prepared(), undisturbed());
     for kind in [ErrorKind::StorageFull, ErrorKind::Other] {

@@ -113,7 +113,16 @@ fn task(
     };
     let item = effect_key(id, act.attempt, "verify");
     let mut payload = Map::new();
-    payload.insert("run".into(), Value::from(verify.cmd.clone()));
+    let words: Result<Vec<String>, _> =
+        verify.cmd.iter().map(|word| view.at(act).render(word)).collect();
+    let words = match words {
+        Ok(words) => words,
+        Err(error) => {
+            let fault = super::context::fault_of(&error);
+            return failed(view, id, cause, RetryCause::Check, fault);
+        }
+    };
+    payload.insert("run".into(), Value::from(words));
     payload.insert("cwd".into(), Value::from(verify.cwd.clone()));
     payload.insert("agent".into(), Value::from(act.assignee.clone().unwrap_or_default()));
     let wish = ItemWish {
