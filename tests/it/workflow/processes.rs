@@ -368,8 +368,10 @@ fn a_slot_of_a_schedule_starts_one_run_whoever_is_killed() {
         for _ in 0..2 {
             let passes = [(); 2].map(|()| world.call(&["tick", "--team", "t"]).start());
             thread::sleep(Duration::from_micros(chance.below(40_000)));
-            passes.iter().for_each(|pass| pass.signal(Signal::KILL));
-            passes.into_iter().for_each(|pass| drop(pass.finish()));
+            for pass in passes {
+                pass.signal(Signal::KILL);
+                pass.finish();
+            }
         }
         world.run(&["tick", "--team", "t"]).exits(0);
         let runs = world.json(&["workflow", "history", "t", "--status", "live"]);
