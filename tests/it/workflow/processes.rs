@@ -370,7 +370,7 @@ fn a_slot_of_a_schedule_starts_one_run_whoever_is_killed() {
             thread::sleep(Duration::from_micros(chance.below(40_000)));
             for pass in passes {
                 pass.signal(Signal::KILL);
-                drop(pass.finish());
+                pass.finish();
             }
         }
         world.run(&["tick", "--team", "t"]).exits(0);
