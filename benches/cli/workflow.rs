@@ -123,12 +123,12 @@ fn long_journals(bench: &mut Bench) -> Result<()> {
 
 /// A chain of nodes that do nothing, gone through twice: 1,000 visits.
 fn twice(name: &str) -> Value {
-    let mut made = chain(name, 499);
-    made["nodes"]["again"] = json!({"type": "condition", "expr": "run.visits < 1000"});
+    let mut made = chain(name, 498);
+    made["nodes"]["again"] = json!({"type": "condition", "expr": "run.visits < 990"});
     made["nodes"]["end"] = json!({"type": "end"});
     made["start"] = json!(["n0"]);
     if let Some(edges) = made["edges"].as_array_mut() {
-        edges.push(json!({"from": "n498", "to": "again"}));
+        edges.push(json!({"from": "n497", "to": "again"}));
         edges.push(json!({"from": "again", "to": "n0", "port": "yes"}));
         edges.push(json!({"from": "again", "to": "end", "port": "no"}));
     }

@@ -103,7 +103,7 @@ pub(super) fn acquire(
 }
 
 fn open(path: &Path, mode: Mode) -> Result<File, StoreError> {
-    let opened = OpenOptions::new().read(true).append(true).create(true).open(path);
+    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
     match opened {
         // Who may only read can still share.
         Err(error) if mode == Mode::Shared && error.kind() == io::ErrorKind::PermissionDenied => {
@@ -166,11 +166,20 @@ fn write_note(file: &File) {
         since: Stamp::at(chrono::Utc::now()),
     };
     let Ok(text) = serde_json::to_string(&note) else { return };
+    // Over the note before, not in its place: a file that shrinks and grows gets new blocks, which
+    // every sync that follows on the same disk would have to write first.
+    let text = format!("{text:<NOTE_BYTES$}\n");
     let mut file = file;
-    if file.set_len(0).is_ok() && file.seek(SeekFrom::Start(0)).is_ok() {
-        let _ = file.write_all(text.as_bytes());
+    if file.seek(SeekFrom::Start(0)).is_ok() && file.write_all(text.as_bytes()).is_ok() {
+        let length = text.len() as u64;
+        if file.metadata().is_ok_and(|meta| meta.len() > length) {
+            let _ = file.set_len(length);
+        }
     }
 }
+
+/// How long a note is, so that most of them are equally long.
+const NOTE_BYTES: usize = 191;
 
 /// Who holds the lock at `path`, as far as it can be known.
 pub(super) fn holder(path: &Path) -> Holder {

@@ -372,8 +372,11 @@ impl Backend for FsBackend {
 
     fn mark(&self, key: &Key) -> Result<(), StoreError> {
         let path = self.path(key)?;
-        self.ensure_dir(path.parent().unwrap_or(&self.root))?;
-        let marked = self.vfs.append(&path, b"", false);
+        let mut marked = self.vfs.append(&path, b"", false);
+        if matches!(&marked, Err(error) if error.kind() == io::ErrorKind::NotFound) {
+            self.ensure_dir(path.parent().unwrap_or(&self.root))?;
+            marked = self.vfs.append(&path, b"", false);
+        }
         marked.map_err(|error| StoreError::io("write", path, error))
     }
 
