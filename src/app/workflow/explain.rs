@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::run::Loaded;
+use super::view;
 use super::world::{World, observe};
-use super::{view, wake};
 use crate::app::App;
 use crate::core::Outcome;
 use crate::domain::workflow::definition::{Join, Kind};
@@ -111,7 +111,6 @@ fn whole(app: &App, loaded: &Loaded) -> Outcome<Vec<Reason>> {
         }
         Status::Completed => say("it is completed".into(), None),
     }
-    let _ = wake::listens(loaded);
     Ok(all)
 }
 

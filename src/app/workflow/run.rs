@@ -207,7 +207,7 @@ impl Loaded {
     }
 
     /// Writes the state down.
-    pub(super) fn save(&self, app: &App, locked: &mut Locked<'_>) -> Outcome<()> {
+    pub(super) fn save(&self, locked: &mut Locked<'_>) -> Outcome<()> {
         let waiting_for = super::view::waiting_for(self);
         let key = Key::run_state(&self.team, &self.name);
         let file = StateFile {
@@ -224,7 +224,6 @@ impl Loaded {
             troubles: self.troubles.clone(),
             state: self.run.clone(),
         };
-        let _ = app;
         let put = Put::new(key, encode(&file), Expect::Any);
         locked.commit(&Commit { puts: vec![put], ..Commit::default() })?;
         Ok(())

@@ -197,7 +197,7 @@ impl Step<'_> {
             }
             unsaved += 1;
             if unsaved >= SAVE_EVERY || saved_at.elapsed() >= SAVE_AFTER {
-                self.loaded.save(self.app, locked)?;
+                self.loaded.save(locked)?;
                 unsaved = 0;
                 saved_at = Instant::now();
             }
@@ -210,7 +210,7 @@ impl Step<'_> {
         }
         wake::set_listening(self.app, &self.loaded, listened)?;
         if unsaved > 0 {
-            self.loaded.save(self.app, locked)?;
+            self.loaded.save(locked)?;
         }
         if self.loaded.run.status.is_terminal() && !was_over {
             self.wakes.extend(wake::after_end(self.app, &self.loaded));

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::definition::{Checks, Definition, Kind, Node, OnFailure, Retry, RetryCause, SUCCESS};
+use super::definition::ports::canonical;
+use super::definition::{Checks, Definition, Kind, Node, OnFailure, Retry, RetryCause};
 use crate::core::Span;
 
 /// The place of a node in the order of its definition.
@@ -127,7 +128,7 @@ impl Graph {
 
     /// The edges of the definition that leave a node through a port.
     pub fn leaving<'g>(&'g self, node: NodeIx, port: &'g str) -> impl Iterator<Item = &'g Link> {
-        let port = port_of(&self.nodes[node].node, port);
+        let port = canonical(&self.nodes[node].node.kind, port);
         let out = self.nodes[node].out.iter().map(|ix| &self.edges[*ix]);
         out.filter(move |edge| !edge.implied && edge.port == port)
     }
@@ -305,7 +306,7 @@ fn links(definition: &Definition, by_id: &HashMap<String, NodeIx>) -> Vec<Link> 
                 id: edge.id.clone().unwrap_or_else(|| format!("e{}", n + 1)),
                 from: *from,
                 to: *to,
-                port: port_of(&definition.nodes[*from], edge.port()).to_owned(),
+                port: canonical(&definition.nodes[*from].kind, edge.port()).to_owned(),
                 when: edge.when.clone(),
                 otherwise: edge.otherwise,
                 implied: false,
@@ -343,17 +344,6 @@ fn links(definition: &Definition, by_id: &HashMap<String, NodeIx>) -> Vec<Link> 
         }
     }
     edges
-}
-
-/// The name under which a node knows a port that has several.
-fn port_of<'p>(node: &Node, port: &'p str) -> &'p str {
-    match (&node.kind, port) {
-        (Kind::Condition(_), "true") => "yes",
-        (Kind::Condition(_), "false") => "no",
-        (Kind::Approval(_), "approved") => SUCCESS,
-        (Kind::Loop(_), SUCCESS) => "done",
-        _ => port,
-    }
 }
 
 fn places(definition: &Definition, edges: &[Link]) -> Vec<Place> {

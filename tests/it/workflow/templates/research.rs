@@ -11,11 +11,15 @@ const CAST: super::Cast<'_> = &[
     ("eye", "reviewer"),
 ];
 
-/// Whoever looks into practice does not come to an end.
+/// Whoever looks into practice does not come to an end; the others wait until they have begun, so
+/// that there is somebody to be late.
 const SCRIPT: &str = r#"
 say() { echo "$*" > "$CLAWTEAM_RESULT_FILE"; }
 case "$CLAWTEAM_NODE/$CLAWTEAM_VISIT" in
-practice/*) while [ ! -e "$CLAWTEAM_DATA_DIR/enough" ]; do sleep 0.05; done; say "too late" ;;
+practice/*) : > "$CLAWTEAM_DATA_DIR/begun"
+    while [ ! -e "$CLAWTEAM_DATA_DIR/enough" ]; do sleep 0.05; done; say "too late" ;;
+pro/*|contra/*) while [ ! -e "$CLAWTEAM_DATA_DIR/begun" ]; do sleep 0.05; done
+    say "About $CLAWTEAM_NODE" ;;
 write/1) say "A first report about it, of some length at least." ;;
 write/2) grep -q "WRONG: no source" "$CLAWTEAM_TEXT_FILE"
     say "A second report about it, with a source." ;;
