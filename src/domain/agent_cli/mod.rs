@@ -57,7 +57,8 @@ pub struct Words {
 }
 
 impl Words {
-    fn of(&self, backend: BackendKind) -> &[String] {
+    /// The words for a backend.
+    pub fn of(&self, backend: BackendKind) -> &[String] {
         match backend {
             BackendKind::Tmux => &self.tmux,
             BackendKind::Subprocess => &self.subprocess,
@@ -78,7 +79,7 @@ pub fn catalog() -> Vec<AgentCli> {
 }
 
 /// The last component of a program's path.
-fn file_name(program: &str) -> &str {
+pub fn file_name(program: &str) -> &str {
     program.rsplit('/').next().unwrap_or(program)
 }
 
