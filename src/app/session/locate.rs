@@ -66,7 +66,7 @@ pub(super) fn client_of(app: &App, team: &TeamName, agent: &AgentName) -> Outcom
 }
 
 pub(super) fn client_of_plan(plan: &LaunchPlan) -> Option<Client> {
-    Client::of(&agent_cli::find(&plan.command), &plan.command)
+    Client::parse(&plan.cli).or_else(|| Client::of(&agent_cli::find(&plan.command)))
 }
 
 impl Seek<'_> {

@@ -1,6 +1,6 @@
 //! The agent programs that keep conversations, and how a command line says which one is meant.
 
-use crate::domain::agent_cli::{self, AgentCli};
+use crate::domain::agent_cli::AgentCli;
 
 /// An agent program that keeps its conversations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,8 +97,8 @@ impl Client {
     }
 
     /// The program that a command runs, if it is known to keep conversations.
-    pub fn of(cli: &AgentCli, command: &[String]) -> Option<Self> {
-        Self::parse(&cli.name).or_else(|| Self::parse(agent_cli::file_name(command.first()?)))
+    pub fn of(cli: &AgentCli) -> Option<Self> {
+        Self::parse(&cli.name).or_else(|| cli.programs.iter().find_map(|name| Self::parse(name)))
     }
 
     /// As the programs document themselves (`--help`), autumn 2026.
