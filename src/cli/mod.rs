@@ -13,6 +13,7 @@ mod config;
 mod demo;
 mod doctor;
 mod file;
+mod hook_event;
 mod identity;
 mod inbox;
 mod launch;
@@ -194,6 +195,12 @@ const ENTRIES: &[Entry] = &[
         "Be an agent without a model, for trying out templates",
         scripted_agent::ScriptedAgentArgs,
         scripted_agent::run
+    ),
+    single!(
+        "hook-event",
+        "Tell what an agent is doing (called by the agent's own hooks)",
+        hook_event::HookEventArgs,
+        hook_event::run
     ),
     single!("doctor", "Check the data directory, and repair it", doctor::DoctorArgs, doctor::run),
     single!(

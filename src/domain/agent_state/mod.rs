@@ -115,6 +115,9 @@ pub struct Question {
     /// What can be answered, in the program's own words and order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
+    /// The name of the dialog in the catalog, if it was read from a screen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialog: Option<String>,
     /// Which option is chosen by Enter alone, counted from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<usize>,
@@ -203,11 +206,56 @@ impl Seen {
 
     /// For people: the state, with what belongs to it in parentheses.
     pub fn words(&self) -> String {
+        StatePart::from(self.clone()).words()
+    }
+}
+
+/// What an agent is doing, as it is shown beside its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatePart {
+    /// What it is doing.
+    pub state: State,
+    /// Where that is known from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_source: Option<Source>,
+    /// Since when, if that is known.
+    #[serde(skip_serializing_if = "Stamp::is_empty")]
+    pub state_since: Stamp,
+    /// How its program ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// What it asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question: Option<Question>,
+}
+
+impl StatePart {
+    /// For people: the state, with what belongs to it in parentheses.
+    pub fn words(&self) -> String {
         match (self.state, self.exit_code) {
             (State::Dead, Some(code)) => format!("dead (exit {code})"),
             (State::WaitingPermission, _) => "waiting for permission".to_owned(),
             (state, _) => state.as_str().to_owned(),
         }
+    }
+}
+
+impl From<Seen> for StatePart {
+    fn from(seen: Seen) -> Self {
+        Self {
+            state: seen.state,
+            state_source: seen.source,
+            state_since: seen.since,
+            exit_code: seen.exit_code,
+            question: seen.question,
+        }
+    }
+}
+
+impl Default for StatePart {
+    fn default() -> Self {
+        Seen::nothing().into()
     }
 }
 
