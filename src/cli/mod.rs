@@ -23,6 +23,7 @@ mod notify;
 mod notify_rules;
 mod plan;
 mod queue;
+mod runtime;
 mod schedule;
 mod scripted_agent;
 mod setup;
@@ -183,6 +184,7 @@ const ENTRIES: &[Entry] = &[
     ),
     group!("queue", "Do work that is slow or remote", queue::QueueCommand, queue::run),
     group!("schedule", "Start things at their times", schedule::ScheduleCommand, schedule::run),
+    group!("runtime", "Talk to agents that run", runtime::RuntimeCommand, runtime::run),
     single!("tick", "Do all that is due, once", tick::TickArgs, tick::run),
     group!(
         "setup",
