@@ -17,6 +17,7 @@ pub mod lifecycle;
 pub mod liveness;
 pub mod log;
 pub mod notify;
+pub mod permission;
 pub mod queue;
 pub mod respawn;
 pub mod runner;

@@ -9,8 +9,8 @@ use serde_json::json;
 use super::runtime::how;
 use super::{Cx, args};
 use crate::app::inbox::{self, Draft};
-use crate::app::wait::Stop;
 use crate::app::runtime::{self, Given};
+use crate::app::wait::Stop;
 use crate::app::{log, team};
 use crate::core::text::cut;
 use crate::core::{AgentName, Outcome, TeamName, limits};
@@ -336,13 +336,7 @@ pub(super) fn tell(cx: &Cx, message: &Message) -> Outcome<()> {
 const EXEC_LIMIT: Duration = Duration::from_secs(30);
 
 /// Runs a shell command for a message. Its failure does not stop the watch.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the user's own command, asked for on the command line"
-)]
 pub(super) fn call(exec: &str, message: &Message, stop: &Stop) {
-    let mut command = Command::new("/bin/sh");
-    command.arg("-c").arg(exec).stdin(Stdio::null());
     let json = serde_json::to_string(message).expect("a message has text keys");
     let fields = [
         ("FROM", message.from.as_str()),
@@ -352,11 +346,28 @@ pub(super) fn call(exec: &str, message: &Message, stop: &Stop) {
         ("TIMESTAMP", message.timestamp.as_str()),
         ("JSON", &json),
     ];
-    for (name, value) in fields {
+    let names: Vec<(String, &str)> = fields
+        .iter()
+        .flat_map(|(name, value)| {
+            ["CLAWTEAM_MSG_", "OH_MSG_"].map(|prefix| (format!("{prefix}{name}"), *value))
+        })
+        .collect();
+    let vars: Vec<(&str, &str)> =
+        names.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    shell(exec, &vars, stop);
+}
+
+/// Runs a shell command of the user to its end, but not for long. Its failure is only told.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the user's own command, asked for on the command line"
+)]
+pub(super) fn shell(exec: &str, vars: &[(&str, &str)], stop: &Stop) {
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(exec).stdin(Stdio::null());
+    for (name, value) in vars {
         // The environment cannot hold a zero byte.
-        let value = value.replace('\0', "\u{fffd}");
-        command.env(format!("CLAWTEAM_MSG_{name}"), &value);
-        command.env(format!("OH_MSG_{name}"), value);
+        command.env(name, value.replace('\0', "\u{fffd}"));
     }
     let mut child = match command.spawn() {
         Ok(child) => child,

@@ -21,6 +21,7 @@ mod lifecycle;
 mod main;
 mod notify;
 mod notify_rules;
+mod permission;
 mod plan;
 mod queue;
 mod runtime;
@@ -184,6 +185,12 @@ const ENTRIES: &[Entry] = &[
     ),
     group!("queue", "Do work that is slow or remote", queue::QueueCommand, queue::run),
     group!("schedule", "Start things at their times", schedule::ScheduleCommand, schedule::run),
+    group!(
+        "permission",
+        "See and answer the questions of agents that wait at a dialog of their own",
+        permission::PermissionCommand,
+        permission::run
+    ),
     group!("runtime", "Talk to agents that run", runtime::RuntimeCommand, runtime::run),
     single!("tick", "Do all that is due, once", tick::TickArgs, tick::run),
     group!(

@@ -174,8 +174,7 @@ fn watch(cx: &Cx, args: WatchArgs) -> Outcome<()> {
         ))?;
     }
     let stop = Cx::stop_on_signal()?;
-    let watched =
-        Watch { team: &team, agent: &agent, poll: args.poll_interval, stop: &stop };
+    let watched = Watch { team: &team, agent: &agent, poll: args.poll_interval, stop: &stop };
     runtime::watch(&cx.app, &watched, &mut |message| {
         tell(cx, message)?;
         if let Some(exec) = &args.exec {
@@ -189,8 +188,7 @@ fn state(cx: &Cx, team: String) -> Outcome<()> {
     let team = TeamName::parse(team)?;
     let state = runtime::state(&cx.app, &team)?;
     cx.out.result(&state, || {
-        let mut text =
-            format!("Runtime state for '{team}' (throttle={}s)", state.throttle_seconds);
+        let mut text = format!("Runtime state for '{team}' (throttle={}s)", state.throttle_seconds);
         if state.routes.is_empty() {
             text.push_str("\nNo runtime route state.");
         }

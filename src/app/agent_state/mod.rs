@@ -6,7 +6,7 @@ mod session;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::{App, liveness};
+use super::{App, liveness, runtime};
 use crate::core::{AgentName, Outcome, TeamName, Window};
 use crate::domain::agent::{AgentRecord, LaunchPlan, RunState, SpawnEntry};
 use crate::domain::agent_cli::screen::{self, Dialog, Reading};
@@ -16,7 +16,7 @@ use crate::domain::agent_state::{
 };
 use crate::store::Key;
 
-pub use hear::{Call, Reply, hear};
+pub use hear::{Call, Reply, hear, tell_people};
 
 /// How long the runner of an agent may take to report before its start counts as failed.
 const START_MAX: Duration = Duration::from_secs(60);
@@ -174,8 +174,9 @@ fn read_screens(app: &App, team: &TeamName, looks: &mut [(Look, Run, Duration)],
         let plan =
             app.store.load::<LaunchPlan>(&Key::launch_plan(team, &look.agent)).ok().flatten();
         let plan = plan.map(|doc| doc.value);
-        if let (Run::Alive { given_work, .. }, Some(plan)) = (run, &plan) {
-            *given_work |= plan.prompt.is_some();
+        if let Run::Alive { given_work, since, .. } = run {
+            *given_work |= plan.as_ref().is_some_and(|plan| plan.prompt.is_some())
+                || runtime::was_given_since(app, team, &look.agent, since);
         }
         let command = plan
             .map(|plan| plan.command)
@@ -223,6 +224,7 @@ fn question(dialog: &Dialog) -> Question {
     Question {
         kind: kind(dialog.kind).to_owned(),
         text: dialog.text.clone(),
+        shown: None,
         tool: None,
         options: dialog.options.clone(),
         default: dialog.highlighted.map(|at| at + 1),

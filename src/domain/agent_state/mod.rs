@@ -3,6 +3,7 @@
 //! Four sources tell of it, in this order of trust: the agent's own hooks, its runner with the
 //! table of processes, its transcript, and its screen. [`judge`] weighs them.
 
+mod choice;
 mod hook;
 mod rule;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Extra;
 use crate::core::{Digest, Stamp};
 
+pub use choice::{Word, choose, numbered};
 pub use hook::{Answer, Heard, News, Way, understand};
 pub use rule::{Evidence, HOOK_TRUSTED, Run, SCREEN_TRUSTED, judge, needs_screen};
 
@@ -109,6 +111,9 @@ pub struct Question {
     pub kind: String,
     /// The question, with the exact command or edit that it is about as far as that is known.
     pub text: String,
+    /// What its screen shows of it, if the text is from elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<String>,
     /// The tool that it wants to use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
@@ -127,6 +132,9 @@ impl Question {
     /// What tells this question from any other: the text and the options, not what is chosen.
     pub fn digest(&self) -> Digest {
         let mut parts: Vec<&[u8]> = vec![self.kind.as_bytes(), b"\0", self.text.as_bytes()];
+        if let Some(shown) = &self.shown {
+            parts.extend([&b"\0"[..], shown.as_bytes()]);
+        }
         for option in &self.options {
             parts.extend([&b"\0"[..], option.as_bytes()]);
         }

@@ -112,7 +112,8 @@ esac
 while IFS= read -rsn1 -d '' c; do
   case $c in
     $'\033') escape ;;
-    $'\r') if [ -n "$pasting" ]; then key $'\n'; else key enter; fi ;;
+    # `read` of bash turns the one into the other.
+    $'\r' | $'\n') if [ -n "$pasting" ]; then key $'\n'; else key enter; fi ;;
     *) key "$c" ;;
   esac
 done
