@@ -3,6 +3,7 @@
 //! Nothing here prints or parses arguments; the command line and every other face call the same
 //! functions.
 
+pub mod agent_state;
 pub mod agents;
 pub mod approval;
 pub mod artifact;
@@ -16,9 +17,11 @@ pub mod lifecycle;
 pub mod liveness;
 pub mod log;
 pub mod notify;
+pub mod permission;
 pub mod queue;
 pub mod respawn;
 pub mod runner;
+pub mod runtime;
 pub mod schedule;
 pub mod session;
 pub mod settings;

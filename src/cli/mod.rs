@@ -13,6 +13,7 @@ mod config;
 mod demo;
 mod doctor;
 mod file;
+mod hook_event;
 mod identity;
 mod inbox;
 mod launch;
@@ -20,8 +21,10 @@ mod lifecycle;
 mod main;
 mod notify;
 mod notify_rules;
+mod permission;
 mod plan;
 mod queue;
+mod runtime;
 mod schedule;
 mod scripted_agent;
 mod session;
@@ -189,6 +192,13 @@ const ENTRIES: &[Entry] = &[
     ),
     group!("queue", "Do work that is slow or remote", queue::QueueCommand, queue::run),
     group!("schedule", "Start things at their times", schedule::ScheduleCommand, schedule::run),
+    group!(
+        "permission",
+        "See and answer the questions of agents that wait at a dialog of their own",
+        permission::PermissionCommand,
+        permission::run
+    ),
+    group!("runtime", "Talk to agents that run", runtime::RuntimeCommand, runtime::run),
     single!("tick", "Do all that is due, once", tick::TickArgs, tick::run),
     group!(
         "setup",
@@ -201,6 +211,12 @@ const ENTRIES: &[Entry] = &[
         "Be an agent without a model, for trying out templates",
         scripted_agent::ScriptedAgentArgs,
         scripted_agent::run
+    ),
+    single!(
+        "hook-event",
+        "Tell what an agent is doing (called by the agent's own hooks)",
+        hook_event::HookEventArgs,
+        hook_event::run
     ),
     single!("doctor", "Check the data directory, and repair it", doctor::DoctorArgs, doctor::run),
     single!(
