@@ -16,6 +16,7 @@ pub mod lifecycle;
 pub mod liveness;
 pub mod log;
 pub mod notify;
+pub mod provision;
 pub mod queue;
 pub mod respawn;
 pub mod runner;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::provision::{self, Terms};
 use super::start::{self, Started};
 use super::workspace::{self, Prepared};
 use super::{App, agents, liveness, team};
@@ -169,6 +170,11 @@ struct Made {
 /// Starts an agent: it is in the team, in its worktree, runs, and has its prompt, or nothing of
 /// that is left.
 pub fn spawn(app: &App, request: &Request) -> Outcome<Spawned> {
+    spawn_on(app, request, &Terms::default())
+}
+
+/// The same for an agent whose place needs more than its repository says.
+pub fn spawn_on(app: &App, request: &Request, terms: &Terms) -> Outcome<Spawned> {
     let backend = backend(app, request)?;
     let here = directory(request)?;
     let program = check_program(app, request, &here)?;
@@ -188,6 +194,12 @@ pub fn spawn(app: &App, request: &Request) -> Outcome<Spawned> {
                 cwd
             }
             None => here.clone(),
+        };
+        let names = (&request.team, &request.agent);
+        let ready = provision::make_ready(app, names, made.workspace.as_ref(), &here, terms)?;
+        let request = &Request {
+            env: ready.into_iter().chain(request.env.clone()).collect(),
+            ..request.clone()
         };
         let plan = plan(app, request, backend, &team, &made, &cwd, &program)?;
         let started = start::start(app, &plan)?;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::App;
 use crate::core::{Diagnose, Name, Outcome};
+use crate::domain::fields::{Level, Problem, line_and_column};
 use crate::domain::template::{self, Parsed};
 use crate::store::{Dir, Key};
 
@@ -139,10 +140,17 @@ fn user_template(app: &App, name: &Name) -> Outcome<Option<Parsed>> {
     let key = Key::template(name);
     let Some(blob) = app.home_store.backend().read(&key)? else { return Ok(None) };
     let file = app.home_store.path_of(&key).display().to_string();
-    let text = String::from_utf8(blob.bytes).map_err(|error| {
+    Ok(Some(template::parse(&text_of(blob.bytes, &file)?, &file, name.as_str())?))
+}
+
+/// The text of a template's file.
+pub fn text_of(bytes: Vec<u8>, file: &str) -> Result<String, template::TemplateError> {
+    String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
-        let line = String::from_utf8_lossy(&error.as_bytes()[..good]).matches('\n').count() + 1;
-        template::TemplateError::Syntax { file: file.clone(), line, reason: "not UTF-8".into() }
-    })?;
-    Ok(Some(template::parse(&text, &file, name.as_str())?))
+        let before = String::from_utf8_lossy(&error.as_bytes()[..good]).into_owned();
+        let (line, column) = line_and_column(&before, before.len());
+        let (level, path, message) = (Level::Error, String::new(), "not UTF-8".to_owned());
+        let problem = Problem { level, line, column, path, message };
+        template::TemplateError { file: file.into(), errors: vec![problem], warnings: Vec::new() }
+    })
 }

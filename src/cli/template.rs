@@ -45,8 +45,8 @@ fn list(cx: &Cx) -> Outcome<()> {
 
 fn show(cx: &Cx, name: &str) -> Outcome<()> {
     let parsed = template::find(&cx.app, name)?;
-    for note in &parsed.notes {
-        cx.app.warn(format!("template '{name}': {note}"));
+    for warning in &parsed.warnings {
+        cx.app.warn(format!("template '{name}': {warning}"));
     }
     cx.out.result(&parsed.template, || text(cx, &parsed.template))
 }

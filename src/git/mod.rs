@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "an adapter: it runs git and reads what git wrote")]
 
 mod cli;
+mod furnish;
 mod history;
 mod merge;
 mod read;
@@ -18,7 +19,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::ports::Git;
-use crate::ports::git::{CommitInfo, GitError, MergeOutcome, Repository, Salvage, WorktreeStatus};
+use crate::ports::git::{
+    CommitInfo, Furnished, Furnishing, GitError, MergeOutcome, Repository, Salvage, WorktreeStatus,
+};
 
 /// Git as it is installed on this machine.
 #[derive(Debug, Clone, Default)]
@@ -66,6 +69,18 @@ impl Git for GitProgram {
         base: &str,
     ) -> Result<bool, GitError> {
         self.create_worktree(root, path, branch, base)
+    }
+
+    fn furnish(&self, wanted: &Furnishing<'_>) -> Result<Furnished, GitError> {
+        self.furnish_worktree(wanted)
+    }
+
+    fn exclude(&self, worktree: &Path, paths: &[PathBuf]) -> Result<Vec<String>, GitError> {
+        self.exclude_from_commits(worktree, paths)
+    }
+
+    fn checkout_file(&self, root: &Path, name: &str) -> Result<Option<String>, GitError> {
+        self.read_checkout_file(root, name)
     }
 
     fn status(&self, path: &Path) -> Result<WorktreeStatus, GitError> {

@@ -1,5 +1,7 @@
 //! Where each document lies: the one table of paths below the data directory.
 
+mod launch;
+
 use std::fmt;
 
 use crate::core::{AgentName, Name, TaskId, TeamName};
@@ -86,11 +88,6 @@ impl Dir {
     /// Harness runs of a team, and the journal of agents that ended.
     pub fn harness(team: &TeamName) -> Self {
         Self(format!("harness/{team}"))
-    }
-
-    /// The user's team templates, in the data directory of the user's home.
-    pub fn templates() -> Self {
-        Self("templates".into())
     }
 
     /// The workflows of a team.
@@ -225,11 +222,6 @@ impl Key {
     /// The settings, in the data directory of the user's home.
     pub fn settings() -> Self {
         Self("config.json".into())
-    }
-
-    /// A team template of the user, in the data directory of the user's home.
-    pub fn template(name: &Name) -> Self {
-        Dir::templates().entry(&format!("{name}.toml"))
     }
 
     /// Name, members and budget of a team. A team exists if and only if this document does.
@@ -440,6 +432,8 @@ pub enum Scope {
     Approvals(TeamName),
     /// Which services failed of late.
     Breakers,
+    /// Which ports belong to which agent.
+    Ports,
     /// The queue of a team.
     Queue(TeamName),
     /// The schedules of a team.
@@ -468,6 +462,7 @@ impl Scope {
             Self::Run(team, run) => Dir::run(team, run).entry("run.lock"),
             Self::Approvals(team) => Dir::approvals(team).entry("approvals.lock"),
             Self::Breakers => Dir::breakers().entry("breakers.lock"),
+            Self::Ports => Dir("locks".into()).entry("ports.lock"),
             Self::Queue(team) => Dir::queue(team).entry("queue.lock"),
             Self::Schedules(team) => Dir::schedules(team).entry("schedules.lock"),
             Self::Notifications(team) => Dir::notifications(team).entry("notifications.lock"),
@@ -486,6 +481,9 @@ impl Scope {
         }
         if stem == "breakers" {
             return Some(Self::Breakers);
+        }
+        if stem == "ports" {
+            return Some(Self::Ports);
         }
         let (kind, name) = stem.split_once('-')?;
         let team = || TeamName::parse(name).ok();
@@ -531,6 +529,7 @@ impl Scope {
             ["runs", name, run, ..] => Some(Self::Run(team(name)?, Name::parse(run).ok()?)),
             ["approvals", name, _] => team(name).map(Self::Approvals),
             ["breakers", _] => Some(Self::Breakers),
+            ["ports.json"] => Some(Self::Ports),
             ["queue", name, ..] => team(name).map(Self::Queue),
             ["schedules", name, _] => team(name).map(Self::Schedules),
             ["notifications", name, ..] => team(name).map(Self::Notifications),
@@ -555,6 +554,7 @@ impl Scope {
             Self::Run(team, run) => format!("run-{team}+{run}"),
             Self::Approvals(team) => format!("approvals-{team}"),
             Self::Breakers => "breakers".to_owned(),
+            Self::Ports => "ports".to_owned(),
             Self::Queue(team) => format!("queue-{team}"),
             Self::Schedules(team) => format!("schedules-{team}"),
             Self::Notifications(team) => format!("notifications-{team}"),
@@ -580,6 +580,7 @@ impl fmt::Display for Scope {
             Self::Run(_, run) => write!(f, "run '{run}'"),
             Self::Approvals(team) => write!(f, "the approvals of team '{team}'"),
             Self::Breakers => write!(f, "the circuit breakers"),
+            Self::Ports => write!(f, "the ports"),
             Self::Queue(team) => write!(f, "the queue of team '{team}'"),
             Self::Schedules(team) => write!(f, "the schedules of team '{team}'"),
             Self::Notifications(team) => write!(f, "the notifications of team '{team}'"),

@@ -81,8 +81,8 @@ pub fn plan(app: &App, request: &Request) -> Outcome<Plan> {
 /// The same for a template that was read already.
 pub fn plan_of(app: &App, request: &Request, parsed: Parsed) -> Outcome<Plan> {
     let template = parsed.template;
-    for note in parsed.notes.iter().filter(|note| note.starts_with("task ")) {
-        app.warn(format!("template '{}': {note}", template.name));
+    for warning in &parsed.warnings {
+        app.warn(format!("template '{}': {warning}", template.name));
     }
     if let Some(strategy) = &request.model_strategy
         && !matches!(strategy.as_str(), "auto" | "none")
