@@ -4,6 +4,7 @@ mod check;
 mod fill;
 mod model;
 mod read;
+mod told;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -15,6 +16,7 @@ use crate::core::Diagnose;
 
 pub use fill::{Values, fill};
 pub use model::{ModelChoice, model};
+pub use told::{Told, commands, sleeps};
 
 /// What agents may do without asking: nothing, change files, everything.
 pub const PERMISSIONS: [&str; 3] = ["ask", "edit", "full"];
@@ -196,6 +198,27 @@ pub fn parse(text: &str, file: &str, stem: &str) -> Result<Parsed, TemplateError
         }
         _ => Err(bad(found.problems)),
     }
+}
+
+/// The text of a template with another name in it.
+pub fn renamed(text: &str, name: &str) -> String {
+    let header = |line: &str| line.trim_start().starts_with('[');
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let Some(begin) = lines.iter().position(|line| line.trim() == "[template]") else {
+        return text.to_owned();
+    };
+    let own = lines[begin + 1..].iter().take_while(|line| !header(line));
+    let is_name = |line: &String| {
+        let rest = line.trim_start().strip_prefix("name");
+        rest.is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
+    let at = own.map(is_name).position(|found| found).map(|n| begin + 1 + n);
+    let line = format!("name = \"{name}\"");
+    match at {
+        Some(at) => lines[at] = line,
+        None => lines.insert(begin + 1, line),
+    }
+    lines.join("\n") + "\n"
 }
 
 impl Template {
