@@ -10,6 +10,7 @@ mod artifact;
 mod board;
 mod completions;
 mod config;
+mod context;
 mod demo;
 mod doctor;
 mod file;
@@ -179,6 +180,12 @@ const ENTRIES: &[Entry] = &[
         "See, merge and remove the worktrees of agents",
         workspace::WorkspaceCommand,
         workspace::run
+    ),
+    group!(
+        "context",
+        "See what agents change, and where that meets",
+        context::ContextCommand,
+        context::run
     ),
     group!("queue", "Do work that is slow or remote", queue::QueueCommand, queue::run),
     group!("schedule", "Start things at their times", schedule::ScheduleCommand, schedule::run),

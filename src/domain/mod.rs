@@ -19,6 +19,7 @@ pub mod lax;
 pub mod message;
 pub mod notification;
 pub mod notify_rules;
+pub mod overlap;
 pub mod profile;
 pub mod prompt;
 pub mod provision;
