@@ -10,6 +10,7 @@ mod artifact;
 mod board;
 mod completions;
 mod config;
+mod context;
 mod demo;
 mod doctor;
 mod file;
@@ -190,6 +191,12 @@ const ENTRIES: &[Entry] = &[
         workspace::WorkspaceCommand,
         workspace::run
     ),
+    group!(
+        "context",
+        "See what agents change, and where that meets",
+        context::ContextCommand,
+        context::run
+    ),
     group!("queue", "Do work that is slow or remote", queue::QueueCommand, queue::run),
     group!("schedule", "Start things at their times", schedule::ScheduleCommand, schedule::run),
     group!(
@@ -240,6 +247,24 @@ const ENTRIES: &[Entry] = &[
         hidden: true
     ),
 ];
+
+/// Whether `words` are a command that can be typed after the program's name; the error is what the
+/// command line says of them.
+pub fn check(words: &[String]) -> Result<(), String> {
+    let typed = std::iter::once("clawteam").chain(words.iter().map(String::as_str));
+    match command(false).try_get_matches_from(typed) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            use clap::error::ErrorKind::{DisplayHelp, DisplayVersion};
+            if matches!(error.kind(), DisplayHelp | DisplayVersion) {
+                return Ok(());
+            }
+            let text = error.render().to_string();
+            let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            Err(first.trim_start_matches("error: ").to_owned())
+        }
+    }
+}
 
 /// The whole command tree. `complete`: with all subcommands built, for completion scripts.
 fn command(complete: bool) -> Command {
