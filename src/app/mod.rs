@@ -8,6 +8,7 @@ pub mod approval;
 pub mod artifact;
 pub mod board;
 pub mod cleanup;
+pub mod cost;
 pub mod demo;
 pub mod doctor;
 pub mod inbox;

@@ -10,6 +10,7 @@ mod artifact;
 mod board;
 mod completions;
 mod config;
+mod cost;
 mod demo;
 mod doctor;
 mod file;
@@ -18,6 +19,7 @@ mod inbox;
 mod launch;
 mod lifecycle;
 mod main;
+mod mcp;
 mod notify;
 mod notify_rules;
 mod plan;
@@ -153,6 +155,7 @@ const ENTRIES: &[Entry] = &[
         workflow::WorkflowCommand,
         workflow::run
     ),
+    group!("cost", "Report what was spent, and see it", cost::CostCommand, cost::run),
     group!("plan", "Hand in plans and decide about them", plan::PlanCommand, plan::run),
     group!(
         "approval",
@@ -194,6 +197,12 @@ const ENTRIES: &[Entry] = &[
         "Be an agent without a model, for trying out templates",
         scripted_agent::ScriptedAgentArgs,
         scripted_agent::run
+    ),
+    single!(
+        "mcp",
+        "Serve agents that call tools (MCP, on standard input and output)",
+        mcp::McpArgs,
+        mcp::run
     ),
     single!("doctor", "Check the data directory, and repair it", doctor::DoctorArgs, doctor::run),
     single!(
