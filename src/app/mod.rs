@@ -10,6 +10,7 @@ pub mod artifact;
 pub mod board;
 pub mod cleanup;
 pub mod context;
+pub mod cost;
 pub mod demo;
 pub mod doctor;
 pub mod inbox;

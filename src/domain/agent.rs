@@ -324,7 +324,8 @@ mod tests {
 
     #[test]
     fn a_command_line_is_filled_as_it_was_made() {
-        let argv: Vec<String> = ["p", "--session=u-1", "-p", "do {{clawteam:session}}"].map(str::to_owned).into();
+        let argv: Vec<String> =
+            ["p", "--session=u-1", "-p", "do {{clawteam:session}}"].map(str::to_owned).into();
         let form = Form::of(&argv, false, Some("u-1"), Some("do {{clawteam:session}}"));
         assert_eq!(form.argv, ["p", "--session={{clawteam:session}}", "-p", PROMPT_MARK]);
         assert_eq!(form.fill("u-1", "do {{clawteam:session}}"), argv);
@@ -339,7 +340,10 @@ mod tests {
         assert_eq!((health.state.as_str(), health.quality_score), ("degraded", 0.6));
         health.fail(3.0);
         assert_eq!(health.state, "open");
-        assert_eq!((health.remaining(4.0), health.remaining(63.0), health.remaining(0.0)), (59.0, 0.0, 60.0));
+        assert_eq!(
+            (health.remaining(4.0), health.remaining(63.0), health.remaining(0.0)),
+            (59.0, 0.0, 60.0)
+        );
         health.fail(100.0);
         assert_eq!((health.cooldown_seconds, health.remaining(150.0)), (120.0, 70.0));
         health.succeed();
