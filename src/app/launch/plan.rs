@@ -194,6 +194,8 @@ fn member(
         kind: agent.kind.clone(),
         retry: agent.retry,
         request: spawn::Request {
+            resume: false,
+            keepalive: false,
             team: team.clone(),
             agent: AgentName::parse(agent.name.clone())?,
             agent_type: agent.kind.clone(),

@@ -13,7 +13,9 @@ use crate::domain::session::transcript::{self, Entry};
 use crate::domain::session::{Client, Confidence, Found, Session};
 use crate::store::{Dir, Key, Scope};
 
+pub(super) use capture::look;
 pub use capture::{Watch, capture, watch};
+pub(super) use locate::client_of_plan;
 
 /// Why there is no conversation to show or to go on with.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,1 @@
+//! Ends of agents, and what follows.
