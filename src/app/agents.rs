@@ -111,12 +111,11 @@ pub fn stop_each(
     team: &TeamName,
     only: Option<AgentName>,
 ) -> Outcome<(Vec<AgentName>, Vec<AgentName>)> {
-    let names = match only {
-        Some(agent) => vec![agent],
-        None => {
-            let known = liveness::registry(app, team).into_keys();
-            known.filter_map(|name| AgentName::parse(name).ok()).collect()
-        }
+    let names = if let Some(agent) = only {
+        vec![agent]
+    } else {
+        let known = liveness::registry(app, team).into_keys();
+        known.filter_map(|name| AgentName::parse(name).ok()).collect()
     };
     let (mut stopped, mut failed) = (Vec::new(), Vec::new());
     for agent in names {

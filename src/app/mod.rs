@@ -3,12 +3,14 @@
 //! Nothing here prints or parses arguments; the command line and every other face call the same
 //! functions.
 
+pub mod agent_state;
 pub mod agents;
 pub mod approval;
 pub mod artifact;
 pub mod board;
 pub mod cleanup;
 pub mod comeback;
+pub mod context;
 pub mod demo;
 pub mod doctor;
 pub mod inbox;
@@ -17,10 +19,13 @@ pub mod lifecycle;
 pub mod liveness;
 pub mod log;
 pub mod notify;
+pub mod permission;
+pub mod provision;
 pub mod queue;
 pub mod respawn;
 mod restart;
 pub mod runner;
+pub mod runtime;
 pub mod schedule;
 pub mod session;
 pub mod settings;

@@ -3,6 +3,7 @@
 
 use super::{App, inbox, session, start, task, team};
 use crate::core::{AgentName, Outcome, TeamName};
+use crate::domain::Extra;
 use crate::domain::agent::{Again, Form, LaunchPlan, PROMPT_MARK, SESSION_MARK};
 use crate::domain::agent_cli::{self, AgentCli, Call, CommandLine};
 use crate::domain::session::back::{self, Back};
@@ -19,12 +20,7 @@ pub(super) fn forms(cli: &AgentCli, call: &Call<'_>, line: &CommandLine) -> Agai
     } else {
         Form::of(&line.argv, line.paste, uuid.unwrap_or_default(), line.prompt_at)
     };
-    Again {
-        prompt: line.prompt.clone(),
-        fresh,
-        resume: resume(cli, call),
-        extra: Default::default(),
-    }
+    Again { prompt: line.prompt.clone(), fresh, resume: resume(cli, call), extra: Extra::new() }
 }
 
 fn resume(cli: &AgentCli, call: &Call<'_>) -> Option<Form> {
@@ -93,13 +89,13 @@ pub(super) fn plan(
         let prompt = (!silent).then(|| back::resumed(&back));
         let argv = filled(form, &id, prompt.as_deref());
         let paste = form.paste && prompt.is_some();
-        return Ok((LaunchPlan { instance, argv, paste, prompt, ..old.clone() }, Some(id)));
+        return Ok((LaunchPlan { instance, argv, prompt, paste, ..old.clone() }, Some(id)));
     }
     let prompt = again.prompt.as_ref().map(|first| format!("{first}\n{}", back::afresh(&back)));
     let form = &again.fresh;
     let argv = form.fill(&super::spawn::uuid(&app.ids.hex(32)), prompt.as_deref().unwrap_or(""));
     let paste = form.paste && prompt.is_some();
-    Ok((LaunchPlan { instance, argv, paste, prompt, ..old.clone() }, None))
+    Ok((LaunchPlan { instance, argv, prompt, paste, ..old.clone() }, None))
 }
 
 /// The command line of `form`. Without a prompt, what would carry it is left out.

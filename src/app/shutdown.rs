@@ -70,16 +70,15 @@ pub struct Answer {
 pub fn answer(app: &App, team: &TeamName, agent: &AgentName, answer: Answer) -> Outcome<String> {
     let kind =
         if answer.approved { MessageType::ShutdownApproved } else { MessageType::ShutdownRejected };
-    let to = match requester(app, team, agent, &answer.request)? {
-        Some(requester) => requester,
-        None => {
-            app.warn(format!("no request '{}' to end '{agent}' is known", answer.request));
-            let caller = &app.identity.agent_name;
-            if caller == agent.as_str() {
-                team::leader(app, team)?.0.to_string()
-            } else {
-                caller.clone()
-            }
+    let to = if let Some(requester) = requester(app, team, agent, &answer.request)? {
+        requester
+    } else {
+        app.warn(format!("no request '{}' to end '{agent}' is known", answer.request));
+        let caller = &app.identity.agent_name;
+        if caller == agent.as_str() {
+            team::leader(app, team)?.0.to_string()
+        } else {
+            caller.clone()
         }
     };
     if answer.approved

@@ -246,12 +246,11 @@ fn check_zombies(cx: &Cx, args: ZombieArgs) -> Outcome<ExitCode> {
 
 fn health(cx: &Cx, args: HealthArgs) -> Outcome<()> {
     let team = TeamName::parse(args.team)?;
-    let agents: Vec<AgentName> = match args.agent {
-        Some(agent) => vec![AgentName::parse(agent)?],
-        None => {
-            let known = respawn::health(&cx.app, &team)?;
-            known.into_keys().filter_map(|name| AgentName::parse(name).ok()).collect()
-        }
+    let agents: Vec<AgentName> = if let Some(agent) = args.agent {
+        vec![AgentName::parse(agent)?]
+    } else {
+        let known = respawn::health(&cx.app, &team)?;
+        known.into_keys().filter_map(|name| AgentName::parse(name).ok()).collect()
     };
     if args.reset {
         let mut reset = Vec::new();
