@@ -87,6 +87,8 @@ fn spawn_agent(call: Call) -> Outcome<Answer> {
         None => spawn::workspace_mode(&call.app.settings, &call.app.env),
     };
     let request = spawn::Request {
+        resume: false,
+        keepalive: false,
         team: TeamName::parse(call.args.text("team_name"))?,
         agent: call.agent("agent_name")?,
         agent_type: call.args.text("agent_type"),
