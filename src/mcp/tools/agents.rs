@@ -98,6 +98,8 @@ fn spawn_agent(call: Call) -> Outcome<Answer> {
         skip_permissions: None,
         replace: call.args.truth("replace").unwrap_or(false),
         model: call.args.some("model"),
+        resume: false,
+        keepalive: false,
         env: std::collections::BTreeMap::new(),
     };
     let spawned = spawn::spawn(&call.app, &request)?;
