@@ -11,6 +11,7 @@ pub mod cleanup;
 pub mod context;
 pub mod demo;
 pub mod doctor;
+pub mod harness;
 pub mod inbox;
 pub mod launch;
 pub mod lifecycle;

@@ -14,6 +14,7 @@ mod context;
 mod demo;
 mod doctor;
 mod file;
+mod harness;
 mod identity;
 mod inbox;
 mod launch;
@@ -180,6 +181,12 @@ const ENTRIES: &[Entry] = &[
         "See, merge and remove the worktrees of agents",
         workspace::WorkspaceCommand,
         workspace::run
+    ),
+    group!(
+        "harness",
+        "Reach a goal in phases, with gates between them",
+        harness::HarnessCommand,
+        harness::run
     ),
     group!(
         "context",

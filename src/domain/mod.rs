@@ -13,6 +13,7 @@ pub mod chain;
 pub mod cost;
 pub mod expr;
 pub mod fence;
+pub mod harness;
 pub mod identity;
 pub mod lax;
 pub mod message;
