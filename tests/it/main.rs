@@ -11,6 +11,7 @@ mod crew;
 mod demo;
 mod doctor;
 mod git;
+mod harness;
 mod install;
 mod launch;
 mod notify;

@@ -66,6 +66,8 @@ pub fn conduct(
             return Err(HarnessError::Conducted { id, pid: other.pid }.into());
         }
         run.conductor = Some(own);
+        // Whoever conducts again has looked what was wrong.
+        run.hands.iter_mut().for_each(|hand| hand.starts = 0);
         Ok(((), Vec::new()))
     })?;
     let outcome = go_on(app, team, id, options);
@@ -134,7 +136,7 @@ enum Step {
 fn step(app: &App, team: &TeamName, id: &Name, tell: &(dyn Fn(&str) + Sync)) -> Outcome<Step> {
     let mut run = find(app, team, Some(id))?;
     report::exits(app, team, &run, tell)?;
-    report::mail(app, team, tell)?;
+    report::mail(app, team, &run, tell)?;
     if run.is_aborted() {
         let id = run.harness_id.clone();
         let alive = hands::alive(app, team, &run);
@@ -237,6 +239,11 @@ fn waiting_for(
                 reasons.push(format!("{} of the evaluation", gate::EVALUATION));
             }
         }
+        Some(PLANNER) if reasons.is_empty() && !is_approved(run) && !role_goes_on(run) => {
+            if let Some(name) = still_plans(app, team, run, seen)? {
+                reasons.push(format!("{name} has not said that the plan is complete"));
+            }
+        }
         // Nothing else says when such a phase is over.
         Some(role) if reasons.is_empty() && !has_gates(run) && !role_goes_on(run) => {
             let working = seen.iter().filter(|(_, seen)| !matches!(seen, Seen::Ended(..)));
@@ -248,6 +255,32 @@ fn waiting_for(
         _ => {}
     }
     Ok((!reasons.is_empty()).then(|| reasons.join("; ")))
+}
+
+/// Whether a person has approved the present phase.
+fn is_approved(run: &Harness) -> bool {
+    run.artifacts.contains_key(&gate::approval_name(&run.current_phase))
+}
+
+/// How long a planner that hands nothing more in may be silent before its plan is taken as
+/// complete.
+const PLANNER_SILENCE: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
+
+/// The planner that may have more contracts to hand in, where no person says that the plan is
+/// complete: it neither has ended nor has called itself idle, and was not silent for long.
+fn still_plans(
+    app: &App,
+    team: &TeamName,
+    run: &Harness,
+    seen: &[(Hand, Seen)],
+) -> Outcome<Option<String>> {
+    let busy = seen.iter().find(|(hand, seen)| !hand.idle && !matches!(seen, Seen::Ended(..)));
+    let Some((hand, _)) = busy else { return Ok(None) };
+    let handed_in = super::artifacts(app, team, run)?;
+    let contracts = handed_in.iter().any(|artifact| artifact.kind == "contract");
+    let last = handed_in.iter().filter_map(|artifact| artifact.written_at.instant()).max();
+    let silent = last.is_some_and(|last| app.now() - last > PLANNER_SILENCE);
+    Ok((!(contracts && silent)).then(|| hand.name.clone()))
 }
 
 /// Whether the present phase has gates.

@@ -162,7 +162,7 @@ fn note(
 pub(super) fn confirm(app: &App, team: &TeamName, run: &Harness, hand: &Hand) -> Outcome<()> {
     note(app, team, &id_of(run)?, &hand.name, |hand| {
         hand.started = true;
-        hand.starts = hand.starts.max(1);
+        hand.starts += 1;
     })
 }
 
@@ -198,16 +198,22 @@ fn start_one(
     let name = hand.name.as_str();
     let now = app.stamp();
     note(app, team, &id, name, |hand| {
-        hand.starts += 1;
         hand.started = false;
+        hand.idle = false;
         hand.planned_at = now;
     })?;
-    match spawn::spawn(app, &request(app, team, run, hand)?) {
-        Ok(Spawned { prompt: None | Some(Delivery::Delivered), message, .. }) => {
-            tell(&message);
-            note(app, team, &id, name, |hand| hand.started = true)
+    let spawned = spawn::spawn(app, &request(app, team, run, hand)?);
+    // Only now: a start that nobody saw through is none that went wrong.
+    note(app, team, &id, name, |hand| {
+        hand.starts += 1;
+        hand.started = spawned.as_ref().is_ok_and(|spawned| is_briefed(spawned));
+    })?;
+    match spawned {
+        Ok(spawned) if is_briefed(&spawned) => {
+            tell(&spawned.message);
+            Ok(())
         }
-        Ok(Spawned { prompt: Some(Delivery::NotReady | Delivery::NotTaken), .. }) => {
+        Ok(_) => {
             tell(&format!("{name} runs but was not seen to take its prompt"));
             Ok(())
         }
@@ -221,6 +227,11 @@ fn start_one(
             Ok(())
         }
     }
+}
+
+/// Whether an agent has its prompt, as far as that can be seen.
+fn is_briefed(spawned: &Spawned) -> bool {
+    matches!(spawned.prompt, None | Some(Delivery::Delivered))
 }
 
 /// Whether trying again would change nothing.

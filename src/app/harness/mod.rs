@@ -230,10 +230,9 @@ pub fn start(app: &App, team: &TeamName, new: NewHarness) -> Outcome<Harness> {
         return bad("one phase alone has nowhere to go to; name at least two".into());
     }
     let id = Name::parse(app.ids.hex(12))?;
+    let human = new.human_gates.clone().unwrap_or_default();
     let mut run = Harness::new(id.to_string(), team.to_string(), new, app.stamp());
-    let gated: Vec<&String> = run.gates.iter().flat_map(|gates| gates.keys()).collect();
-    let unknown = gated.iter().find(|phase| run.position(phase).is_none());
-    if let Some(phase) = unknown {
+    if let Some(phase) = human.iter().find(|phase| run.position(phase).is_none()) {
         return bad(format!("'{phase}' is to be approved but is no phase of the run"));
     }
     // What ended before the run has nothing to do with it.

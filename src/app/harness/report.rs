@@ -9,6 +9,7 @@ use crate::app::{App, inbox, team};
 use crate::core::text::{count, cut};
 use crate::core::{Outcome, TeamName};
 use crate::domain::harness::{Harness, gate};
+use crate::domain::message::MessageType;
 use crate::store::{Key, encode};
 
 /// A line of the exit journal.
@@ -59,12 +60,29 @@ const MESSAGES_AT_ONCE: i64 = 50;
 
 /// Tells what agents wrote to the conductor, if the conductor leads the team. Nobody else reads
 /// that inbox.
-pub(super) fn mail(app: &App, team: &TeamName, tell: &(dyn Fn(&str) + Sync)) -> Outcome<()> {
+pub(super) fn mail(
+    app: &App,
+    team: &TeamName,
+    run: &Harness,
+    tell: &(dyn Fn(&str) + Sync),
+) -> Outcome<()> {
     let Ok((leader, inbox)) = team::leader(app, team) else { return Ok(()) };
     if leader.as_str() != CONDUCTOR {
         return Ok(());
     }
     let taken = inbox::take(app, team, &inbox, MESSAGES_AT_ONCE)?;
+    let idle: Vec<&str> = taken
+        .messages()
+        .filter(|message| message.kind == MessageType::Idle)
+        .map(|message| message.from.as_str())
+        .collect();
+    if run.hands.iter().any(|hand| idle.contains(&hand.name.as_str())) {
+        change(app, team, &id_of(run)?, |run| {
+            let known = run.hands.iter_mut().filter(|hand| idle.contains(&hand.name.as_str()));
+            known.for_each(|hand| hand.idle = true);
+            Ok(((), Vec::new()))
+        })?;
+    }
     for message in taken.messages() {
         let text = message.text().lines().next().unwrap_or_default().to_owned();
         let text = if text.is_empty() { format!("({})", message.kind.as_str()) } else { text };

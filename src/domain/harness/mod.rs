@@ -138,6 +138,9 @@ pub struct Hand {
     /// How many times it was started for that, or tried to.
     #[serde(default)]
     pub starts: u32,
+    /// Whether it said since then that it has nothing to do.
+    #[serde(default)]
+    pub idle: bool,
     /// Fields that this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
@@ -293,6 +296,7 @@ impl Harness {
                 hand.planned_at = now.clone();
                 hand.started = false;
                 hand.starts = 0;
+                hand.idle = false;
                 missing -= 1;
             }
         }
@@ -304,6 +308,7 @@ impl Harness {
                 planned_at: now.clone(),
                 started: false,
                 starts: 0,
+                idle: false,
                 extra: Extra::new(),
             });
         }

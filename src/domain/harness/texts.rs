@@ -37,8 +37,9 @@ fn planner(team: &str) -> String {
          \x20  Contracts of one wave are worked on at the same time, so they must not touch the \
          same files; a wave begins when all contracts of lower waves are done. `depends_on` names \
          contracts by id.\n\
-         3. `clawteam harness status {team}` shows what is still missing. A person has to approve; \
-         that is not for you to do.\n"
+         3. When all contracts are handed in, say so: `clawteam lifecycle idle {team}`\n\
+         4. `clawteam harness status {team}` shows what is still missing. Where a person has to \
+         approve, that is not for you to do.\n"
     )
 }
 
