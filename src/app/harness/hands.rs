@@ -120,6 +120,9 @@ fn request(app: &App, team: &TeamName, run: &Harness, hand: &Hand) -> Outcome<Re
         skip_permissions: None,
         replace: true,
         model: None,
+        resume: false,
+        // Whoever conducts decides whether it is still needed.
+        keepalive: false,
         env: std::collections::BTreeMap::new(),
     })
 }
