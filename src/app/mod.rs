@@ -14,6 +14,7 @@ pub mod context;
 pub mod cost;
 pub mod demo;
 pub mod doctor;
+pub mod harness;
 pub mod inbox;
 pub mod launch;
 pub mod lifecycle;

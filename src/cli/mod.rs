@@ -15,6 +15,7 @@ mod cost;
 mod demo;
 mod doctor;
 mod file;
+mod harness;
 mod hook_event;
 mod identity;
 mod inbox;
@@ -194,6 +195,12 @@ const ENTRIES: &[Entry] = &[
         "See, merge and remove the worktrees of agents",
         workspace::WorkspaceCommand,
         workspace::run
+    ),
+    group!(
+        "harness",
+        "Reach a goal in phases, with gates between them",
+        harness::HarnessCommand,
+        harness::run
     ),
     group!(
         "context",

@@ -15,6 +15,7 @@ pub mod cost;
 pub mod expr;
 pub mod fence;
 pub mod fields;
+pub mod harness;
 pub mod identity;
 pub mod lax;
 pub mod message;

@@ -12,6 +12,7 @@ mod crew;
 mod demo;
 mod doctor;
 mod git;
+mod harness;
 mod install;
 mod launch;
 mod life;
