@@ -102,6 +102,9 @@ pub(super) struct ReceiveArgs {
     /// How many messages at most
     #[arg(short, long, default_value_t = 10, allow_negative_numbers = true)]
     limit: i64,
+    /// If there is none, wait up to so many seconds for one
+    #[arg(short, long, value_name = "SECONDS", value_parser = args::seconds)]
+    wait: Option<Duration>,
 }
 
 /// Arguments of `inbox log`.
@@ -211,7 +214,8 @@ fn tell_nudge(
 fn broadcast(cx: &Cx, args: BroadcastArgs) -> Outcome<()> {
     let team = TeamName::parse(args.team)?;
     let draft = draft(&args.kind, args.content, args.about)?;
-    let recipients = inbox::broadcast(&cx.app, &team, draft)?;
+    let sent = inbox::broadcast(&cx.app, &team, draft, &[])?;
+    let recipients: Vec<&str> = sent.iter().filter_map(|message| message.to.as_deref()).collect();
     let payload = json!({"count": recipients.len(), "recipients": recipients});
     cx.out.result(&payload, || format!("OK Broadcast to {} agents", recipients.len()))
 }
@@ -223,7 +227,10 @@ fn own_inbox(cx: &Cx, team: &TeamName, agent: Option<&str>) -> Outcome<AgentName
 fn receive(cx: &Cx, args: ReceiveArgs) -> Outcome<()> {
     let team = TeamName::parse(args.team)?;
     let inbox = own_inbox(cx, &team, args.agent.as_deref())?;
-    let taken = inbox::take(&cx.app, &team, &inbox, args.limit)?;
+    let taken = match args.wait {
+        None => inbox::take(&cx.app, &team, &inbox, args.limit)?,
+        Some(limit) => wait_for_mail(cx, &team, &inbox, args.limit, limit)?,
+    };
     if cx.out.json {
         cx.out.json(&taken.messages().collect::<Vec<_>>())?;
     } else if taken.is_empty() {
@@ -246,6 +253,32 @@ fn receive(cx: &Cx, args: ReceiveArgs) -> Outcome<()> {
     // Only what was written out is gone from the inbox.
     taken.settle(&cx.app)
 }
+
+/// Takes messages as soon as there are any, or none when the time is over.
+fn wait_for_mail(
+    cx: &Cx,
+    team: &TeamName,
+    inbox: &AgentName,
+    most: i64,
+    limit: Duration,
+) -> Outcome<inbox::Taken> {
+    let began = Instant::now();
+    let stop = Cx::stop_on_signal()?;
+    let mut changes = cx.app.store.backend().watch(&[Dir::inbox(team, inbox)])?;
+    stop.wakes(&*changes);
+    loop {
+        let taken = inbox::take(&cx.app, team, inbox, most)?;
+        let left = limit.saturating_sub(began.elapsed());
+        if !taken.is_empty() || left.is_zero() || stop.is_requested() {
+            return Ok(taken);
+        }
+        changes.wait(left.min(LOOK_AGAIN));
+    }
+}
+
+/// After how long to look for mail even if nothing was heard: changes can be missed on file systems
+/// of other machines.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 fn peek(cx: &Cx, team: String, agent: Option<String>) -> Outcome<()> {
     let team = TeamName::parse(team)?;

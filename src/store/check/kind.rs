@@ -94,7 +94,7 @@ pub(super) fn kind(path: &str) -> Kind {
         return Kind::Lock;
     }
     match (&parts[..parts.len() - 1], extension) {
-        ([], "json") if stem == "config" => Kind::Document,
+        ([], "json") if matches!(stem, "config" | "ports") => Kind::Document,
         ([], _) if name == ".health-check" => Kind::Other,
         (["teams", _], "json") if TEAM_DOCUMENTS.contains(&stem) => Kind::Document,
         (["teams", _], _) if name == ".sequence" => Kind::Other,
