@@ -23,6 +23,7 @@ mod prompt;
 mod python;
 mod queue;
 mod readme;
+mod runtime;
 mod schedule;
 mod scripted_agent;
 mod spawn;
