@@ -9,7 +9,7 @@ use super::{App, agents, liveness, team};
 use crate::core::{AgentName, Diagnose, Outcome, TeamName, UserName, text};
 use crate::domain::Extra;
 use crate::domain::agent::{BackendKind, LaunchPlan, PLAN_SCHEMA};
-use crate::domain::agent_cli::{self, Call};
+use crate::domain::agent_cli::{self, Call, Catalog, Level};
 use crate::domain::identity::is_true;
 use crate::domain::prompt::{self, Brief};
 use crate::domain::team::Team;
@@ -250,7 +250,7 @@ pub(super) fn check_program(app: &App, request: &Request, here: &Path) -> Outcom
     if program.contains('/') {
         return Err(SpawnError::NotExecutable(program.clone()).into());
     }
-    let known = agent_cli::catalog().into_iter().map(|row| row.name);
+    let known = Catalog::built_in().rows().map(|row| row.name.clone());
     let there = |name: &String| app.processes.find_program(name, here, path).is_some();
     let installed = known.filter(there).collect();
     Err(SpawnError::NotInPath { program: program.clone(), installed }.into())
@@ -345,12 +345,19 @@ fn plan(
         &Call {
             command: &command,
             backend,
-            skip_permissions: skip,
+            level: Level::of_skip(skip),
             as_root: app.processes.is_root(),
+            sandboxed: false,
             model: request.model.as_deref(),
+            system_prompt: None,
+            agent: None,
+            mcp: None,
             cwd: &cwd_text,
             session: &format!("clawteam-{}-{}", request.team, request.agent),
+            uuid: &uuid(&app.ids.hex(32)),
+            resume: None,
             prompt: prompt.as_deref(),
+            prompt_file: "",
         },
     );
     line.warnings.into_iter().for_each(|warning| app.warn(warning));
@@ -376,6 +383,12 @@ fn plan(
     };
     plan.env = environment(app, request, &plan)?;
     Ok(plan)
+}
+
+/// A random UUID (version 4) of 32 random hexadecimal digits.
+fn uuid(hex: &str) -> String {
+    let (time, rest) = (&hex[..8], &hex[20..32]);
+    format!("{time}-{}-4{}-a{}-{rest}", &hex[8..12], &hex[13..16], &hex[17..20])
 }
 
 /// What never reaches an agent from whoever starts it: where *they* are, not where it is, and what

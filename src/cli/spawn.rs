@@ -11,7 +11,7 @@ use crate::app::liveness;
 use crate::app::spawn::{self, Mission, Request, Spawned, WorkspaceMode};
 use crate::core::{AgentName, Diagnose, Outcome, TeamName};
 use crate::domain::agent::BackendKind;
-use crate::domain::agent_cli;
+use crate::domain::agent_cli::Catalog;
 use crate::domain::team::GENERAL_PURPOSE;
 use crate::ports::terminal::Delivery;
 
@@ -103,7 +103,7 @@ fn backend_and_command(cx: &Cx, args: &SpawnArgs) -> Outcome<(Option<BackendKind
     let path = cx.app.env.get("PATH").unwrap_or_default();
     let here = PathBuf::from(".");
     let runs = cx.app.processes.find_program(first, &here, path).is_some();
-    if runs || agent_cli::is_known(first) || first.contains('/') {
+    if runs || Catalog::built_in().knows(first) || first.contains('/') {
         command.insert(0, first.clone());
         return Ok((None, command));
     }
