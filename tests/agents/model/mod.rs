@@ -11,7 +11,7 @@ mod responses;
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -70,7 +70,7 @@ pub(crate) struct Model {
 }
 
 struct Served {
-    scripts: BTreeMap<String, Script>,
+    scripts: Mutex<BTreeMap<String, Script>>,
     /// Where requests are written to.
     log: Option<PathBuf>,
     count: AtomicUsize,
@@ -85,7 +85,7 @@ impl Model {
     ) -> std::io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port))?;
         let address = listener.local_addr()?;
-        let served = Arc::new(Served { scripts, log, count: AtomicUsize::new(0) });
+        let served = Arc::new(Served { scripts: Mutex::new(scripts), log, count: AtomicUsize::new(0) });
         let all = Arc::clone(&served);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -99,6 +99,12 @@ impl Model {
     /// What the agent that plays `script` is given as its base address, without `/v1`.
     pub(crate) fn url(&self, script: &str) -> String {
         format!("http://{}/{script}", self.address)
+    }
+
+    /// Gives `name` another script.
+    pub(crate) fn script(&self, name: &str, script: Script) {
+        let mut scripts = self.served.scripts.lock().expect("nobody panics with it");
+        scripts.insert(name.to_owned(), script);
     }
 
     /// How many answers have been asked of it.
@@ -115,6 +121,11 @@ impl Served {
         let _ = answer.write(stream);
     }
 
+    fn script(&self, name: &str) -> Script {
+        let scripts = self.scripts.lock().expect("nobody panics with it");
+        scripts.get(name).cloned().unwrap_or_default()
+    }
+
     fn answer(&self, request: &Request) -> Answer {
         let path = request.path.split('?').next().unwrap_or_default();
         let (name, call) = match path.trim_start_matches('/').split_once('/') {
@@ -126,7 +137,7 @@ impl Served {
             let text = format!("{} {}\n{}", request.method, request.path, request.body);
             let _ = std::fs::write(log.join(format!("{number:04}.txt")), text);
         }
-        let script = self.scripts.get(name).cloned().unwrap_or_default();
+        let script = self.script(name);
         let body: Value = serde_json::from_str(&request.body).unwrap_or(Value::Null);
         match call.trim_start_matches("v1/") {
             "messages" => anthropic::answer(&script, &body, number),
