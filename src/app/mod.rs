@@ -3,11 +3,13 @@
 //! Nothing here prints or parses arguments; the command line and every other face call the same
 //! functions.
 
+pub mod agent_state;
 pub mod agents;
 pub mod approval;
 pub mod artifact;
 pub mod board;
 pub mod cleanup;
+pub mod context;
 pub mod demo;
 pub mod doctor;
 pub mod inbox;
@@ -16,10 +18,14 @@ pub mod lifecycle;
 pub mod liveness;
 pub mod log;
 pub mod notify;
+pub mod permission;
+pub mod provision;
 pub mod queue;
 pub mod respawn;
 pub mod runner;
+pub mod runtime;
 pub mod schedule;
+pub mod session;
 pub mod settings;
 pub mod spawn;
 mod start;
@@ -42,7 +48,7 @@ use crate::core::{Stamp, TeamName};
 use crate::domain::identity::Identity;
 use crate::domain::settings::Settings;
 use crate::env::Env;
-use crate::ports::{Git, Processes, Terminal, Web};
+use crate::ports::{ForeignFiles, Git, Processes, Terminal, Web};
 use crate::store::{Notice, Store};
 
 /// What the use cases work with.
@@ -69,6 +75,8 @@ pub struct App {
     pub terminal: Box<dyn Terminal>,
     /// Processes.
     pub processes: Box<dyn Processes>,
+    /// What agents' programs wrote about their conversations.
+    pub foreign: Box<dyn ForeignFiles>,
     /// Web services. Shared with calls that nobody waits for any more.
     pub web: Arc<dyn Web>,
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::provision::{self, Terms};
 use super::start::{self, Started};
 use super::workspace::{self, Prepared};
 use super::{App, agents, liveness, team};
@@ -18,6 +19,7 @@ use crate::ports::git::Repository;
 use crate::ports::terminal::Delivery;
 use crate::store::{Dir, Key};
 
+pub(super) use super::start::register_running;
 pub use crate::domain::prompt::Mission;
 
 /// When an agent gets a worktree of its own.
@@ -169,6 +171,11 @@ struct Made {
 /// Starts an agent: it is in the team, in its worktree, runs, and has its prompt, or nothing of
 /// that is left.
 pub fn spawn(app: &App, request: &Request) -> Outcome<Spawned> {
+    spawn_on(app, request, &Terms::default())
+}
+
+/// The same for an agent whose place needs more than its repository says.
+pub fn spawn_on(app: &App, request: &Request, terms: &Terms) -> Outcome<Spawned> {
     let backend = backend(app, request)?;
     let here = directory(request)?;
     let program = check_program(app, request, &here)?;
@@ -189,7 +196,14 @@ pub fn spawn(app: &App, request: &Request) -> Outcome<Spawned> {
             }
             None => here.clone(),
         };
-        let plan = plan(app, request, backend, &team, &made, &cwd, &program)?;
+        let names = (&request.team, &request.agent);
+        let ready = provision::make_ready(app, names, made.workspace.as_ref(), &here, terms)?;
+        let request = &Request {
+            env: ready.into_iter().chain(request.env.clone()).collect(),
+            ..request.clone()
+        };
+        let branch = made.workspace.as_ref().map(|made| made.workspace.branch_name.as_str());
+        let plan = plan(app, request, backend, &team, branch, &cwd, &program)?;
         let started = start::start(app, &plan)?;
         Ok(spawned(&plan, &made, &started))
     })();
@@ -197,6 +211,23 @@ pub fn spawn(app: &App, request: &Request) -> Outcome<Spawned> {
         undo(app, request, &made);
     }
     result
+}
+
+/// How an agent of `team` would be started. Makes nothing.
+pub(super) fn preview(app: &App, request: &Request, team: &Team) -> Outcome<LaunchPlan> {
+    let backend = backend(app, request)?;
+    let here = directory(request)?;
+    let program = check_program(app, request, &here)?;
+    let Some(repository) = repository(app, request, &here)? else {
+        return plan(app, request, backend, team, None, &here, &program);
+    };
+    let workspaces = Dir::workspaces(&request.team).child(request.agent.as_str());
+    let mut cwd = app.data_dir.join(workspaces.as_str());
+    if !repository.subpath.is_empty() {
+        cwd.push(&repository.subpath);
+    }
+    let branch = crate::domain::workspace::branch(&request.team, &request.agent);
+    plan(app, request, backend, team, Some(&branch), &cwd, &program)
 }
 
 fn backend(app: &App, request: &Request) -> Outcome<BackendKind> {
@@ -312,7 +343,7 @@ fn plan(
     request: &Request,
     backend: BackendKind,
     team: &Team,
-    made: &Made,
+    branch: Option<&str>,
     cwd: &Path,
     program: &str,
 ) -> Outcome<LaunchPlan> {
@@ -320,7 +351,6 @@ fn plan(
     let leader = team.leader().map_or("leader", |leader| leader.name.as_str());
     let is_leader = leader == request.agent.as_str();
     let cwd_text = cwd.display().to_string();
-    let branch = made.workspace.as_ref().map(|prepared| prepared.workspace.branch_name.as_str());
     let prompt = request.mission.as_ref().map(|mission| {
         prompt::build(&Brief {
             agent_name: request.agent.as_str(),

@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod agent_cli;
+pub mod agent_state;
 pub mod approval;
 pub mod artifact;
 pub mod board;
@@ -13,15 +14,20 @@ pub mod chain;
 pub mod cost;
 pub mod expr;
 pub mod fence;
+pub mod fields;
 pub mod identity;
 pub mod lax;
 pub mod message;
 pub mod notification;
 pub mod notify_rules;
+pub mod overlap;
 pub mod profile;
 pub mod prompt;
+pub mod provision;
 pub mod queue;
+pub mod runtime;
 pub mod schedule;
+pub mod session;
 pub mod settings;
 pub mod task;
 pub mod team;
