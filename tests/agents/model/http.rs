@@ -87,6 +87,12 @@ impl Answer {
         Self { status: "200 OK", kind: "text/event-stream", body }
     }
 
+    /// One server-sent event without a name.
+    pub(super) fn data(event: &Value) -> Self {
+        let body = format!("data: {event}\r\n\r\n");
+        Self { status: "200 OK", kind: "text/event-stream", body }
+    }
+
     pub(super) fn write(&self, mut to: &TcpStream) -> io::Result<()> {
         let Self { status, kind, body } = self;
         write!(

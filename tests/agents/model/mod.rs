@@ -1,10 +1,12 @@
 //! A model endpoint on loopback that says what a script tells it to: enough of Anthropic's Messages
-//! API and of `OpenAI`'s Responses API for the real Claude Code, Codex and `OpenClaw` to do their work.
+//! API, of `OpenAI`'s Responses API and of Google's Gemini API for the real Claude Code, Codex,
+//! `OpenClaw` and Gemini CLI to do their work.
 //!
 //! The path before `/v1` names the script, so that each agent can have its own. What is said next
 //! follows from the conversation in the request alone; the endpoint itself remembers nothing.
 
 mod anthropic;
+mod gemini;
 mod http;
 mod responses;
 
@@ -145,6 +147,7 @@ impl Served {
             "responses" => responses::answer(&script, &body, number),
             "models" => Answer::json(&json!({"object": "list", "data": [], "models": []})),
             "" => Answer::json(&json!({})),
+            other if other.contains("models/") => gemini::answer(&script, other, &body),
             _ => Answer::missing(),
         }
     }
