@@ -34,6 +34,7 @@ mod setup_group;
 mod spawn;
 mod task;
 mod team;
+mod team_life;
 mod template;
 mod tick;
 mod timer;

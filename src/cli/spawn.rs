@@ -52,6 +52,15 @@ pub(super) struct SpawnArgs {
     /// Stop the agent first if it runs already
     #[arg(long)]
     replace: bool,
+    /// Go on with the session that the agent had
+    #[arg(short, long)]
+    resume: bool,
+    /// Start it again whenever it has ended by itself
+    #[arg(long, overrides_with = "no_keepalive")]
+    keepalive: bool,
+    /// Do not start it again [default]
+    #[arg(long, overrides_with = "keepalive")]
+    no_keepalive: bool,
     /// Do not warn of too many agents
     #[arg(short, long)]
     force: bool,
@@ -147,6 +156,8 @@ pub(super) fn run(cx: &Cx, args: SpawnArgs) -> Outcome<ExitCode> {
         skip_permissions: either(args.skip_permissions, args.no_skip_permissions),
         replace: args.replace,
         model: args.model,
+        resume: args.resume,
+        keepalive: either(args.keepalive, args.no_keepalive).unwrap_or(false),
         env: std::collections::BTreeMap::new(),
     };
     let spawned = spawn::spawn(&cx.app, &request)?;

@@ -148,18 +148,17 @@ impl Form {
     }
 
     /// The form of a command line in which `session` and the word at `prompt_at` may change.
-    pub fn of(argv: &[String], paste: bool, session: Option<&str>, prompt: Option<&str>) -> Self {
-        let open = |word: &String| {
-            let word = match prompt.filter(|prompt| !prompt.is_empty()) {
-                Some(prompt) => word.replace(prompt, PROMPT_MARK),
-                None => word.clone(),
-            };
-            match session.filter(|session| !session.is_empty()) {
-                Some(session) => word.replace(session, SESSION_MARK),
-                None => word,
+    pub fn of(argv: &[String], paste: bool, session: &str, prompt_at: Option<usize>) -> Self {
+        let open = |(at, word): (usize, &String)| {
+            if prompt_at == Some(at) {
+                PROMPT_MARK.to_owned()
+            } else if session.is_empty() {
+                word.clone()
+            } else {
+                word.replace(session, SESSION_MARK)
             }
         };
-        Self { argv: argv.iter().map(open).collect(), paste }
+        Self { argv: argv.iter().enumerate().map(open).collect(), paste }
     }
 }
 
@@ -324,8 +323,9 @@ mod tests {
 
     #[test]
     fn a_command_line_is_filled_as_it_was_made() {
-        let argv: Vec<String> = ["p", "--session=u-1", "-p", "do {{clawteam:session}}"].map(str::to_owned).into();
-        let form = Form::of(&argv, false, Some("u-1"), Some("do {{clawteam:session}}"));
+        let argv: Vec<String> =
+            ["p", "--session=u-1", "-p", "do {{clawteam:session}}"].map(str::to_owned).into();
+        let form = Form::of(&argv, false, "u-1", Some(3));
         assert_eq!(form.argv, ["p", "--session={{clawteam:session}}", "-p", PROMPT_MARK]);
         assert_eq!(form.fill("u-1", "do {{clawteam:session}}"), argv);
         assert_eq!(form.fill("u-2", "x"), ["p", "--session=u-2", "-p", "x"]);
@@ -339,7 +339,10 @@ mod tests {
         assert_eq!((health.state.as_str(), health.quality_score), ("degraded", 0.6));
         health.fail(3.0);
         assert_eq!(health.state, "open");
-        assert_eq!((health.remaining(4.0), health.remaining(63.0), health.remaining(0.0)), (59.0, 0.0, 60.0));
+        assert_eq!(
+            (health.remaining(4.0), health.remaining(63.0), health.remaining(0.0)),
+            (59.0, 0.0, 60.0)
+        );
         health.fail(100.0);
         assert_eq!((health.cooldown_seconds, health.remaining(150.0)), (120.0, 70.0));
         health.succeed();

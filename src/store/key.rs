@@ -1,8 +1,8 @@
 //! Where each document lies: the one table of paths below the data directory.
 
 mod agent;
-mod workflow;
 mod launch;
+mod workflow;
 
 use std::fmt;
 

@@ -13,6 +13,7 @@ mod doctor;
 mod git;
 mod install;
 mod launch;
+mod life;
 mod notify;
 mod proc;
 mod prompt;
