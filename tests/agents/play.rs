@@ -40,15 +40,19 @@ fn work(task: &str) -> Script {
 
 /// The agent claims a task, commits, sends a message and finishes, each by clawteam in its shell.
 fn does_a_task(programs: &Programs, program: &str, backend: &str) -> Result<String> {
-    let world = World::new(programs, program)?;
+    let mut world = World::new(programs, program)?;
+    does(&world, program, backend).inspect_err(|_| world.keep())
+}
+
+fn does(world: &World, program: &str, backend: &str) -> Result<String> {
     let task = world.task(TASK)?;
     world.script(work(&task));
     let spawned = world.spawn(backend, program, TASK, &["--skip-permissions"])?;
-    let status = |world: &World| world.json(&["task", "get", TEAM, &task]);
+    let status = || world.json(&["task", "get", TEAM, &task]);
     world.until("the task is completed", || {
-        Ok((status(&world)?["status"] == "completed").then_some(()))
+        Ok((status()?["status"] == "completed").then_some(()))
     })?;
-    let done = status(&world)?;
+    let done = status()?;
     let claimed = &done["startedAt"];
     if done["owner"] != AGENT || claimed.as_str().is_none_or(str::is_empty) {
         return Err(format!("the task was not claimed by the agent: {done}"));
@@ -63,7 +67,7 @@ fn does_a_task(programs: &Programs, program: &str, backend: &str) -> Result<Stri
         return Err(format!("the commit is not on {branch}: {log}"));
     }
     let prompt = spawned["prompt"].as_str().unwrap_or("on the command line");
-    let end = if backend == "subprocess" { finished(&world)? } else { "it waits".into() };
+    let end = if backend == "subprocess" { finished(world)? } else { "it waits".into() };
     Ok(format!("task completed, message received, commit on {branch}; prompt: {prompt}; {end}"))
 }
 

@@ -55,6 +55,7 @@ impl World {
             world.env.insert(name.into(), value);
         }
         world.furnish(program)?;
+        world.install()?;
         world.repository()?;
         world.run(&["team", "spawn-team", TEAM, "-n", "lead"])?;
         Ok(world)
@@ -146,6 +147,23 @@ impl World {
                 }),
             ),
         }
+    }
+
+    /// Installs clawteam as `install.sh` does, on a system whose login shells set PATH anew.
+    fn install(&self) -> Result<()> {
+        let bin = self.home().join(".local/bin");
+        std::fs::create_dir_all(&bin)
+            .and_then(|()| {
+                let program = env!("CARGO_BIN_EXE_clawteam");
+                std::os::unix::fs::symlink(program, bin.join("clawteam"))
+            })
+            .map_err(|error| format!("{}: {error}", bin.display()))?;
+        self.write_text("home/.profile", "PATH=$HOME/.local/bin:$PATH\n")
+    }
+
+    /// Keeps what was left behind, for those who look into a failure.
+    pub(crate) fn keep(&mut self) {
+        self.dir.disable_cleanup(true);
     }
 
     pub(crate) fn write(&self, path: &str, value: &Value) -> Result<()> {
