@@ -11,6 +11,7 @@ pub mod board;
 pub mod cleanup;
 pub mod comeback;
 pub mod context;
+pub mod cost;
 pub mod demo;
 pub mod doctor;
 pub mod inbox;

@@ -146,6 +146,14 @@ pub fn remove_if_alone(app: &App, name: &TeamName, agent: &AgentName) -> Outcome
     Ok(())
 }
 
+/// Writes down what a team may spend, in US cents; 0 or less is no limit.
+pub fn set_budget(app: &App, name: &TeamName, cents: f64) -> Outcome<()> {
+    change(app, name, |team| {
+        team.budget_cents = cents;
+        Ok(())
+    })
+}
+
 fn change(
     app: &App,
     name: &TeamName,
