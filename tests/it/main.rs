@@ -16,6 +16,7 @@ mod launch;
 mod notify;
 mod proc;
 mod prompt;
+mod provision;
 mod python;
 mod queue;
 mod readme;
