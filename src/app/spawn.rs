@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::provision::{self, Terms};
 use super::start::{self, Started};
 use super::workspace::{self, Prepared};
-use super::{App, agents, liveness, restart, team};
+use super::{App, agents, context, liveness, restart, team};
 use crate::core::{AgentName, Diagnose, Outcome, TeamName, UserName, text};
 use crate::domain::Extra;
 use crate::domain::agent::{BackendKind, LaunchPlan, PLAN_SCHEMA};
@@ -208,7 +208,8 @@ pub fn spawn_on(app: &App, request: &Request, terms: &Terms) -> Outcome<Spawned>
             ..request.clone()
         };
         let branch = made.workspace.as_ref().map(|made| made.workspace.branch_name.as_str());
-        let plan = plan(app, request, backend, &team, branch, &cwd, &program)?;
+        let place = Place { branch, cwd: &cwd, program: &program, terms };
+        let plan = plan(app, request, backend, &team, place)?;
         let started = start::start(app, &plan)?;
         Ok(spawned(&plan, &made, &started))
     })();
@@ -223,8 +224,10 @@ pub(super) fn preview(app: &App, request: &Request, team: &Team) -> Outcome<Laun
     let backend = backend(app, request)?;
     let here = directory(request)?;
     let program = check_program(app, request, &here)?;
+    let terms = &Terms { fresh_team: true, ..Terms::default() };
     let Some(repository) = repository(app, request, &here)? else {
-        return plan(app, request, backend, team, None, &here, &program);
+        let place = Place { branch: None, cwd: &here, program: &program, terms };
+        return plan(app, request, backend, team, place);
     };
     let workspaces = Dir::workspaces(&request.team).child(request.agent.as_str());
     let mut cwd = app.data_dir.join(workspaces.as_str());
@@ -232,7 +235,8 @@ pub(super) fn preview(app: &App, request: &Request, team: &Team) -> Outcome<Laun
         cwd.push(&repository.subpath);
     }
     let branch = crate::domain::workspace::branch(&request.team, &request.agent);
-    plan(app, request, backend, team, Some(&branch), &cwd, &program)
+    let place = Place { branch: Some(&branch), cwd: &cwd, program: &program, terms };
+    plan(app, request, backend, team, place)
 }
 
 fn backend(app: &App, request: &Request) -> Outcome<BackendKind> {
@@ -343,19 +347,30 @@ fn agent_id(team: &Team, request: &Request) -> String {
     member.map(|member| member.agent_id.clone()).unwrap_or_default()
 }
 
+/// Where an agent is to be started.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    /// The branch of its worktree, if it has one.
+    branch: Option<&'a str>,
+    cwd: &'a Path,
+    /// What is run, found already.
+    program: &'a str,
+    terms: &'a Terms,
+}
+
 fn plan(
     app: &App,
     request: &Request,
     backend: BackendKind,
     team: &Team,
-    branch: Option<&str>,
-    cwd: &Path,
-    program: &str,
+    Place { branch, cwd, program, terms }: Place<'_>,
 ) -> Outcome<LaunchPlan> {
     let id = agent_id(team, request);
     let leader = team.leader().map_or("leader", |leader| leader.name.as_str());
     let is_leader = leader == request.agent.as_str();
     let cwd_text = cwd.display().to_string();
+    let context = request.mission.as_ref().filter(|_| !terms.fresh_team);
+    let context = context.and_then(|_| context::for_prompt(app, &request.team, &request.agent));
     let prompt = request.mission.as_ref().map(|mission| {
         prompt::build(&Brief {
             agent_name: request.agent.as_str(),
@@ -368,6 +383,7 @@ fn plan(
             workspace_dir: Some(&cwd_text),
             branch,
             isolated: branch.is_some(),
+            context: context.as_deref(),
         })
     });
     let mut command = request.command.clone();

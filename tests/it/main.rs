@@ -20,6 +20,7 @@ mod mcp;
 mod notify;
 mod proc;
 mod prompt;
+mod provision;
 mod python;
 mod queue;
 mod readme;
