@@ -1,17 +1,15 @@
 //! Teams at a glance.
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::wait::Stop;
-use super::{App, cost, inbox, liveness, log, task, team, workspace};
+use super::{App, context, cost, inbox, liveness, log, task, team, workspace};
 use crate::core::{Outcome, TeamName, limits};
-use crate::domain::board::{self, Board, Conflicts, Seen, Snapshot};
+use crate::domain::board::{Board, Conflicts, Seen, Snapshot};
 use crate::domain::cost::CostSummary;
 use crate::domain::team::{Member, Team};
-use crate::domain::workspace::Workspace;
 use crate::store::{Changes, Dir};
 
 /// The board of a team as it stands.
@@ -41,18 +39,17 @@ fn seen(app: &App, name: &TeamName, team: &Team) -> Outcome<Vec<Seen>> {
     team.members.iter().map(of_member).collect()
 }
 
-/// The files that several agents of a team have changed in commits.
+/// The files that several agents of a team have changed in commits. What is not committed is left
+/// to `context conflicts`: a board is drawn often.
 fn conflicts(app: &App, name: &TeamName) -> Conflicts {
-    let Ok(registry) = workspace::registry(app, name) else { return Conflicts::Unknown {} };
-    let changes = |workspace: &Workspace| {
-        let root = Path::new(&workspace.repo_root);
-        let (base, branch) = (&workspace.base_branch, &workspace.branch_name);
-        // A repository or a branch that is gone has nothing to say.
-        let changed = app.git.changed_lines(root, base, branch).ok()?;
-        Some((workspace.agent_name.clone(), changed))
-    };
-    let found: Vec<_> = registry.workspaces.iter().filter_map(changes).collect();
-    if found.is_empty() { Conflicts::Unknown {} } else { board::conflicts(&found) }
+    let none = workspace::registry(app, name).is_ok_and(|found| found.workspaces.is_empty());
+    if none {
+        return Conflicts::Unknown {};
+    }
+    let found =
+        context::sides(app, name, None).and_then(|sides| context::conflicts(app, &sides, false));
+    // A repository or a branch that is gone has nothing to say.
+    found.map_or(Conflicts::Unknown {}, Conflicts::of)
 }
 
 /// A team in a line.

@@ -10,6 +10,7 @@ mod artifact;
 mod board;
 mod completions;
 mod config;
+mod context;
 mod cost;
 mod demo;
 mod doctor;
@@ -23,10 +24,12 @@ mod mcp;
 mod notify;
 mod notify_rules;
 mod plan;
+mod prime;
 mod queue;
 mod schedule;
 mod scripted_agent;
 mod setup;
+mod setup_agent;
 mod setup_group;
 mod spawn;
 mod task;
@@ -183,6 +186,12 @@ const ENTRIES: &[Entry] = &[
         workspace::WorkspaceCommand,
         workspace::run
     ),
+    group!(
+        "context",
+        "See what agents change, and where that meets",
+        context::ContextCommand,
+        context::run
+    ),
     group!("queue", "Do work that is slow or remote", queue::QueueCommand, queue::run),
     group!("schedule", "Start things at their times", schedule::ScheduleCommand, schedule::run),
     single!("tick", "Do all that is due, once", tick::TickArgs, tick::run),
@@ -198,6 +207,7 @@ const ENTRIES: &[Entry] = &[
         scripted_agent::ScriptedAgentArgs,
         scripted_agent::run
     ),
+    single!("prime", "Tell an agent who it is and what waits for it", prime::PrimeArgs, prime::run),
     single!(
         "mcp",
         "Serve agents that call tools (MCP, on standard input and output)",

@@ -1,11 +1,10 @@
 //! A team at a glance.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::cost::CostSummary;
 use super::message::{Message, MessageType};
+use super::overlap::{Overlap, Severity};
 use super::task::{Status, Task, stats};
 use super::team::{Member, Team};
 use crate::core::Stamp;
@@ -170,73 +169,25 @@ pub enum Conflicts {
         high_severity: usize,
         /// How many are changed in other lines.
         medium_severity: usize,
+        /// Of how many all made the same.
+        low_severity: usize,
     },
     /// There is nothing to look at.
     Unknown {},
 }
 
-/// A file that several agents change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Overlap {
-    /// The file.
-    pub file: String,
-    /// The agents.
-    pub agents: Vec<String>,
-    /// How likely that is a conflict.
-    pub severity: Severity,
-}
-
-/// How likely changes of the same file are a conflict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// They are in the same lines.
-    High,
-    /// They are in other lines.
-    Medium,
-}
-
-/// The changed places of each file: first and last lines.
-pub type Changes = BTreeMap<String, Vec<(usize, usize)>>;
-
-/// An agent and the places that it changed in a file.
-type OfAgent<'c> = (&'c str, &'c [(usize, usize)]);
-
-/// Finds the files that several agents change.
-pub fn conflicts(of_agents: &[(String, Changes)]) -> Conflicts {
-    let mut files: BTreeMap<&str, Vec<OfAgent<'_>>> = BTreeMap::new();
-    for (agent, changes) in of_agents {
-        for (file, places) in changes {
-            files.entry(file).or_default().push((agent, places));
+impl Conflicts {
+    /// What was found.
+    pub fn of(overlaps: Vec<Overlap>) -> Self {
+        let number = |severity| overlaps.iter().filter(|o| o.severity == severity).count();
+        Self::Known {
+            total_overlaps: overlaps.len(),
+            high_severity: number(Severity::High),
+            medium_severity: number(Severity::Medium),
+            low_severity: number(Severity::Low),
+            overlaps,
         }
     }
-    let mut overlaps: Vec<Overlap> = files
-        .into_iter()
-        .filter(|(_, changes)| changes.len() > 1)
-        .map(|(file, changes)| Overlap {
-            file: file.to_owned(),
-            agents: changes.iter().map(|(agent, _)| (*agent).to_owned()).collect(),
-            severity: if meet(&changes) { Severity::High } else { Severity::Medium },
-        })
-        .collect();
-    overlaps.sort_by_key(|overlap| overlap.severity);
-    let high = overlaps.iter().filter(|overlap| overlap.severity == Severity::High).count();
-    Conflicts::Known {
-        total_overlaps: overlaps.len(),
-        high_severity: high,
-        medium_severity: overlaps.len() - high,
-        overlaps,
-    }
-}
-
-/// Whether two agents changed the same lines.
-fn meet(changes: &[OfAgent<'_>]) -> bool {
-    let meets = |a: &[(usize, usize)], b: &[(usize, usize)]| {
-        a.iter().any(|(begin, end)| b.iter().any(|(from, to)| begin <= to && from <= end))
-    };
-    let pairs = changes.iter().enumerate();
-    let mut pairs = pairs.flat_map(|(n, one)| changes[n + 1..].iter().map(move |two| (one, two)));
-    pairs.any(|(one, two)| meets(one.1, two.1))
 }
 
 impl Status {
@@ -377,29 +328,6 @@ mod tests {
         assert_eq!(board["tasks"]["blocked"][0]["id"], "b");
         assert_eq!(board["taskSummary"]["total"], 2);
         assert_eq!((&board["cost"], &board["conflicts"]), (&json!({}), &json!({})));
-    }
-
-    #[test]
-    fn overlaps_are_found_and_those_in_the_same_lines_come_first() {
-        let of = |agent: &str, files: &[(&str, (usize, usize))]| {
-            let changes = files.iter().map(|(file, place)| ((*file).to_owned(), vec![*place]));
-            (agent.to_owned(), changes.collect::<Changes>())
-        };
-        let agents = [
-            of("a", &[("apart", (1, 2)), ("own", (1, 9)), ("same", (3, 7))]),
-            of("b", &[("apart", (3, 3)), ("same", (1, 2))]),
-            of("c", &[("same", (7, 8))]),
-        ];
-        assert_eq!(
-            serde_json::to_value(conflicts(&agents)).expect("it is JSON"),
-            json!({
-                "overlaps": [
-                    {"file": "same", "agents": ["a", "b", "c"], "severity": "high"},
-                    {"file": "apart", "agents": ["a", "b"], "severity": "medium"}
-                ],
-                "totalOverlaps": 2, "highSeverity": 1, "mediumSeverity": 1
-            })
-        );
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Repositories and worktrees.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::core::Diagnose;
+
+pub use crate::core::FileChange;
 
 /// Why a git operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -171,6 +172,30 @@ pub struct CommitInfo {
     pub subject: String,
 }
 
+/// A state of a repository's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version<'a> {
+    /// As they were committed; a branch or a commit.
+    Committed(&'a str),
+    /// As they lie in a worktree, committed or not.
+    InWorktree(&'a Path),
+}
+
+/// A commit with the files that it touched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Its hash.
+    pub id: String,
+    /// The first line of its message.
+    pub subject: String,
+    /// When its author made it: seconds since the epoch.
+    pub seconds: i64,
+    /// The author's distance from UTC in minutes.
+    pub offset: i32,
+    /// The files, sorted. None for a merge.
+    pub files: Vec<String>,
+}
+
 /// How a merge ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MergeOutcome {
@@ -201,14 +226,30 @@ pub trait Git: Send + Sync {
     /// absolute: what a lock on the repository is named by.
     fn common_dir(&self, root: &Path) -> Result<PathBuf, GitError>;
 
-    /// Which lines of which files `branch` has changed since it left `base`: for each file the
-    /// first and the last line of each place, as the branch has them.
-    fn changed_lines(
+    /// The best common ancestor of two branches or commits; `None` if they have nothing in common.
+    fn ancestor(&self, root: &Path, one: &str, two: &str) -> Result<Option<String>, GitError>;
+
+    /// How `version` differs from the commit `from`: each file that does, by name. Renamed files
+    /// are one that went and one that came. Submodules are left out.
+    fn changes(
+        &self,
+        root: &Path,
+        from: &str,
+        version: &Version<'_>,
+    ) -> Result<Vec<FileChange>, GitError>;
+
+    /// `git diff --stat` between two commits.
+    fn diff_stat(&self, root: &Path, from: &str, to: &str) -> Result<String, GitError>;
+
+    /// The commits of `branch` that `base` does not have, newest first: how many there are, and
+    /// the first `limit` of them.
+    fn commits(
         &self,
         root: &Path,
         base: &str,
         branch: &str,
-    ) -> Result<BTreeMap<String, Vec<(usize, usize)>>, GitError>;
+        limit: usize,
+    ) -> Result<(usize, Vec<Change>), GitError>;
 
     /// Makes a worktree of `root` at `path` on `branch`: an existing branch is reused as it is, a
     /// new one starts at `base`. A worktree that is already there on that branch is kept.

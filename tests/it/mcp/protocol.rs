@@ -66,12 +66,8 @@ fn the_tools_are_those_of_python_and_a_few_more() {
         let schema = &tools.get(name).unwrap_or_else(|| panic!("no {name}"))["inputSchema"];
         assert_eq!(schema["type"], "object", "{name}");
         let (needed, others) = params.split_once('|').expect("a bar");
-        let required: Vec<&str> = schema["required"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
+        let required: Vec<&str> =
+            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         assert_eq!(names(&required.join(" ")), names(needed), "{name}");
         let properties = schema["properties"].as_object().expect("properties");
         let all: Vec<&str> = properties.keys().map(String::as_str).collect();
@@ -110,6 +106,14 @@ fn bad_input_is_an_answer_and_never_the_end() {
         }
         assert!(answer.get("error").is_some(), "{answer}");
     }
+    assert!(client.close().is_empty());
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_a_code() {
+    let world = World::new();
+    world.team(&["w"]);
+    let mut client = Client::new(&world);
     let refused = |client: &mut Client, tool: &str, arguments: Value| {
         let (code, text) = client.refused(tool, arguments);
         format!("{code}: {}", text.lines().next().unwrap_or_default())
@@ -245,8 +249,7 @@ fn what_nobody_was_told_stays_in_the_inbox() {
         json!({"name": "mailbox_peek_count", "arguments": {"team_name": "t", "agent_name": "w"}}),
     );
     let first = client.read();
-    let (told, counted) =
-        if first["id"] == id { (true, client.read()) } else { (false, first) };
+    let (told, counted) = if first["id"] == id { (true, client.read()) } else { (false, first) };
     assert_eq!(counted["id"], count);
     client.kill();
     let waiting = world.json(&["inbox", "peek", "t", "-a", "w"]);
@@ -270,7 +273,8 @@ fn two_servers_work_on_one_team() {
     }
     let answers = clients.each_mut().map(|client| client.read()["result"]["isError"].clone());
     assert_eq!(answers.iter().filter(|refused| **refused == json!(false)).count(), 1);
-    let sent = clients[0].tool("mailbox_send", json!({"team_name": "t", "to": "b", "content": "x"}));
+    let sent =
+        clients[0].tool("mailbox_send", json!({"team_name": "t", "to": "b", "content": "x"}));
     assert_eq!(sent["from"], "a");
     let received = clients[1].tool("mailbox_receive", json!({"team_name": "t"}));
     assert_eq!(received, json!([sent]));
