@@ -27,12 +27,14 @@ mod notify;
 mod notify_rules;
 mod permission;
 mod plan;
+mod prime;
 mod queue;
 mod runtime;
 mod schedule;
 mod scripted_agent;
 mod session;
 mod setup;
+mod setup_agent;
 mod setup_group;
 mod spawn;
 mod task;
@@ -230,6 +232,7 @@ const ENTRIES: &[Entry] = &[
         scripted_agent::ScriptedAgentArgs,
         scripted_agent::run
     ),
+    single!("prime", "Tell an agent who it is and what waits for it", prime::PrimeArgs, prime::run),
     single!(
         "hook-event",
         "Tell what an agent is doing (called by the agent's own hooks)",

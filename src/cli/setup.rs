@@ -17,6 +17,7 @@ use crate::domain::settings::Settings;
 use crate::domain::team::GENERAL_PURPOSE;
 use crate::env::{self, Env};
 use crate::output::{self, Output};
+use crate::ports::Dotfiles;
 use crate::store::Store;
 
 /// There is no home directory.
@@ -118,6 +119,11 @@ pub(super) fn app(env: Env) -> Outcome<App> {
         web: Arc::new(crate::web::WebClient),
         env,
     })
+}
+
+/// The user's own files.
+pub(super) fn dotfiles() -> impl Dotfiles {
+    crate::dotfiles::UserFiles
 }
 
 /// The data directory as an absolute path: an agent works elsewhere and must find the same one.
