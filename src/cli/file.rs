@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "files that the user named, not those of the store")]
 
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::core::{Diagnose, Outcome};
@@ -86,12 +87,27 @@ pub(super) fn write(path: &str, bytes: &[u8]) -> Outcome<()> {
         return Ok(());
     }
     let dir = target.parent().filter(|dir| !dir.as_os_str().is_empty());
-    let mut file = tempfile::Builder::new()
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
-        .tempfile_in(dir.unwrap_or(Path::new(".")))
-        .map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.persist(target).map_err(|error| failed(error.error))?;
+    replace(target, dir.unwrap_or(Path::new(".")), 0o666, bytes).map_err(failed)?;
+    Ok(())
+}
+
+/// The same for a file that only the user may read, if it is new. One that is there keeps its
+/// mode, and a link stays one.
+pub(super) fn write_private(path: &str, bytes: &[u8]) -> Outcome<()> {
+    let failed = |source| FileError { verb: "write", path: path.to_owned(), source };
+    let target = Path::new(path).canonicalize().unwrap_or_else(|_| path.into());
+    let mode = std::fs::metadata(&target).map_or(0o600, |kind| kind.permissions().mode() & 0o777);
+    let dir = target.parent().unwrap_or(Path::new("."));
+    replace(&target, dir, mode, bytes).map_err(failed)?;
+    Ok(())
+}
+
+fn replace(target: &Path, dir: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
+    let mode = std::fs::Permissions::from_mode(mode);
+    let mut file = tempfile::Builder::new().permissions(mode).tempfile_in(dir)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(target).map_err(|error| error.error)?;
     Ok(())
 }
 

@@ -21,6 +21,8 @@ mod main;
 mod notify;
 mod notify_rules;
 mod plan;
+mod preset;
+mod profile;
 mod queue;
 mod schedule;
 mod scripted_agent;
@@ -137,6 +139,13 @@ const ENTRIES: &[Entry] = &[
     single!("launch", "Start a whole team from a template", launch::LaunchArgs, launch::run),
     single!("spawn", "Start an agent", spawn::SpawnArgs, spawn::run),
     group!("config", "Show and change the settings", config::ConfigCommand, config::run),
+    group!("preset", "Providers to make profiles of", preset::PresetCommand, preset::run),
+    group!(
+        "profile",
+        "Agent programs with model, endpoint and keys, under one name",
+        profile::ProfileCommand,
+        profile::run
+    ),
     group!("team", "Make teams and see who is in them", team::TeamCommand, team::run),
     group!("inbox", "Send and receive messages", inbox::InboxCommand, inbox::run),
     group!("task", "Plan, claim and finish work", task::TaskCommand, task::run),

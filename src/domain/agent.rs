@@ -59,7 +59,7 @@ pub type SpawnRegistry = IndexMap<String, SpawnEntry>;
 
 /// How an agent is to be run: everything that its runner needs, and a later respawn.
 ///
-/// Only the user may read this document: the environment can hold secrets.
+/// Only the user may read this document: the environment can hold what only they shall know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LaunchPlan {
     /// `clawteam.launch-plan/1`.
@@ -88,6 +88,17 @@ pub struct LaunchPlan {
     pub env: BTreeMap<String, String>,
     /// What it must not inherit.
     pub unset: Vec<String>,
+    /// Variables whose values are secrets, with the references that they are looked up by each
+    /// time that it starts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, String>,
+    /// Variables that it has from whoever starts it, if they have them, and that are not written
+    /// down: most likely secrets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inherited: Vec<String>,
+    /// The profile that it runs with.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub profile: String,
     /// What it is told to do.
     pub prompt: Option<String>,
     /// Whether the prompt is typed into its terminal.

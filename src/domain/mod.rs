@@ -22,6 +22,7 @@ pub mod profile;
 pub mod prompt;
 pub mod queue;
 pub mod schedule;
+pub mod secret;
 pub mod settings;
 pub mod task;
 pub mod team;

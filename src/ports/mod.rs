@@ -8,6 +8,6 @@ pub mod terminal;
 pub mod web;
 
 pub use git::{Git, GitError};
-pub use process::{Captured, Cut, Host, ProcessId, Processes, Program};
+pub use process::{Captured, Cut, Handover, Host, ProcessId, Processes, Program};
 pub use terminal::{Terminal, TerminalError};
 pub use web::Web;

@@ -14,6 +14,7 @@ mod install;
 mod launch;
 mod notify;
 mod proc;
+mod profile;
 mod prompt;
 mod python;
 mod queue;

@@ -12,7 +12,7 @@ use super::task::Priority;
 use crate::core::Diagnose;
 
 pub use fill::{Values, fill};
-pub use model::{ModelChoice, model};
+pub use model::{ModelChoice, model, tier_model};
 
 /// A team template.
 #[derive(Debug, Clone, PartialEq, Serialize)]
