@@ -6,7 +6,7 @@ use std::path::Path;
 use super::App;
 use super::spawn::Request;
 use crate::core::{Diagnose, Outcome, UserName};
-use crate::domain::agent::LaunchPlan;
+use crate::domain::agent::{LaunchPlan, Sources};
 use crate::domain::profile::ProfileError;
 use crate::domain::secret::{self, Reference};
 use crate::env;
@@ -19,19 +19,17 @@ const LEFT_BEHIND: [&str; 9] =
 
 /// Puts the environment of an agent into its plan: what anybody may know by value, the rest by
 /// name or reference.
-pub(super) fn fill(app: &App, request: &Request, plan: &mut LaunchPlan) -> Outcome<()> {
+pub(super) fn fill(app: &App, request: &Request, mut plan: LaunchPlan) -> Outcome<LaunchPlan> {
     let mut vars: BTreeMap<String, String> =
         app.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     vars.retain(|name, _| {
         !LEFT_BEHIND.contains(&name.as_str()) && !plan.unset.contains(name) && !is_identity(name)
     });
-    let sources: Vec<String> = sources(&plan.secrets).collect();
-    plan.inherited = vars
-        .keys()
-        .filter(|name| secret::is_secret_name(name) || sources.contains(name))
-        .cloned()
-        .collect();
-    vars.retain(|name, _| !plan.inherited.contains(name));
+    let secrets = request.setup.secrets.clone();
+    let sources: Vec<String> = sources(&secrets).collect();
+    let is_kept = |name: &&String| secret::is_secret_name(name) || sources.contains(name);
+    let mut inherited: Vec<String> = vars.keys().filter(is_kept).cloned().collect();
+    vars.retain(|name, _| !inherited.contains(name));
     let truth = |yes: bool| if yes { "1" } else { "0" }.to_owned();
     let program = app.processes.own_program().map_err(NoProgram)?;
     let bin = vars.get(env::BIN).cloned().unwrap_or_else(|| program.display().to_string());
@@ -60,10 +58,11 @@ pub(super) fn fill(app: &App, request: &Request, plan: &mut LaunchPlan) -> Outco
     let path = with_directory_of(&bin, vars.get("PATH").map_or("", String::as_str));
     vars.insert("PATH".into(), path);
     vars.entry("LANG".into()).or_insert_with(|| "en_US.UTF-8".into());
-    vars.retain(|name, _| !plan.secrets.contains_key(name));
-    plan.inherited.retain(|name| !plan.secrets.contains_key(name) && !vars.contains_key(name));
+    vars.retain(|name, _| !secrets.contains_key(name));
+    inherited.retain(|name| !secrets.contains_key(name) && !vars.contains_key(name));
     plan.env = vars;
-    Ok(())
+    plan.sources = Sources { profile: request.setup.profile.clone(), secrets, inherited };
+    Ok(plan)
 }
 
 /// The variables that `env:` references name.
@@ -78,8 +77,9 @@ fn sources(secrets: &BTreeMap<String, String>) -> impl Iterator<Item = String> {
 /// `plan`, by name. One that is asked for and not there is an error.
 pub(super) fn to_hand_over(app: &App, plan: &LaunchPlan) -> Outcome<BTreeMap<String, String>> {
     let own = |name: &String| app.env.get(name).map(|value| (name.clone(), value.to_owned()));
-    let mut found: BTreeMap<String, String> = plan.inherited.iter().filter_map(own).collect();
-    for (wanted, text) in &plan.secrets {
+    let mut found: BTreeMap<String, String> =
+        plan.sources.inherited.iter().filter_map(own).collect();
+    for (wanted, text) in &plan.sources.secrets {
         if let Some(Reference::Variable(variable)) = Reference::parse(text) {
             let (wanted, missing) = (wanted.clone(), variable.clone());
             let missing = || ProfileError::NoSecret { wanted, variable: missing };
@@ -108,10 +108,11 @@ pub(super) fn complete(
         None => app.env.get(name).map(str::to_owned),
     };
     let mut env = plan.env.clone();
-    for name in &plan.inherited {
+    for name in &plan.sources.inherited {
         env.extend(known(name).map(|value| (name.clone(), value)));
     }
-    let secrets = super::secret::resolve(app, &plan.secrets, &known, &env, Path::new(&plan.cwd))?;
+    let secrets =
+        super::secret::resolve(app, &plan.sources.secrets, &known, &env, Path::new(&plan.cwd))?;
     env.extend(secrets);
     Ok(env)
 }

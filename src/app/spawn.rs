@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use super::profile::Setup;
 use super::start::{self, Started};
 use super::workspace::{self, Prepared};
-use super::{App, agents, environment, liveness, team};
+use super::{App, agents, environment, hook, liveness, plugin, team};
 use crate::core::{AgentName, Diagnose, Outcome, TeamName, text};
 use crate::domain::Extra;
-use crate::domain::agent::{BackendKind, LaunchPlan, PLAN_SCHEMA};
+use crate::domain::agent::{BackendKind, LaunchPlan, PLAN_SCHEMA, Sources};
 use crate::domain::agent_cli::{self, Call};
+use crate::domain::event::Event;
 use crate::domain::identity::is_true;
 use crate::domain::prompt::{self, Brief};
 use crate::domain::team::Team;
@@ -176,6 +177,10 @@ pub fn spawn(app: &App, request: &Request) -> Outcome<Spawned> {
     let here = directory(request)?;
     let program = check_program(app, request, &here)?;
     let repository = repository(app, request, &here)?;
+    let event = Event::new("BeforeWorkerSpawn", request.team.as_str());
+    let event = event.with("agent_name", request.agent.as_str());
+    let event = event.with("agent_type", request.agent_type.as_str());
+    hook::ask(app, event.with("command", request.command.clone()))?;
     make_room(app, request)?;
 
     let mut made = Made::default();
@@ -329,8 +334,9 @@ fn plan(
     let is_leader = leader == request.agent.as_str();
     let cwd_text = cwd.display().to_string();
     let branch = made.workspace.as_ref().map(|prepared| prepared.workspace.branch_name.as_str());
+    let added = plugin::contributions(app, request);
     let prompt = request.mission.as_ref().map(|mission| {
-        prompt::build(&Brief {
+        let built = prompt::build(&Brief {
             agent_name: request.agent.as_str(),
             agent_id: &id,
             agent_type: &request.agent_type,
@@ -341,7 +347,8 @@ fn plan(
             workspace_dir: Some(&cwd_text),
             branch,
             isolated: branch.is_some(),
-        })
+        });
+        [vec![built], added].concat().join("\n\n")
     });
     let mut command = request.command.clone();
     program.clone_into(&mut command[0]);
@@ -363,7 +370,7 @@ fn plan(
     );
     line.warnings.into_iter().for_each(|warning| app.warn(warning));
     let agents = app.data_dir.join(Dir::agents(&request.team).as_str());
-    let mut plan = LaunchPlan {
+    let plan = LaunchPlan {
         schema: PLAN_SCHEMA.into(),
         team: request.team.to_string(),
         agent: request.agent.to_string(),
@@ -377,16 +384,13 @@ fn plan(
         cwd: cwd_text,
         env: BTreeMap::new(),
         unset: cli.unset,
-        secrets: request.setup.secrets.clone(),
-        inherited: Vec::new(),
-        profile: request.setup.profile.clone(),
+        sources: Sources::default(),
         prompt,
         paste: line.paste,
         log: agents.join(format!("{}.log", request.agent)).display().to_string(),
         extra: Extra::new(),
     };
-    environment::fill(app, request, &mut plan)?;
-    Ok(plan)
+    environment::fill(app, request, plan)
 }
 
 fn spawned(plan: &LaunchPlan, made: &Made, started: &Started) -> Spawned {

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::spawn::SpawnError;
-use super::{App, agents, environment};
+use super::{App, agents, environment, hook};
 use crate::core::{AgentName, Outcome, TeamName};
 use crate::domain::Extra;
 use crate::domain::agent::{
     AGENT_SCHEMA, AgentRecord, BackendKind, LaunchPlan, RunState, SpawnEntry,
 };
+use crate::domain::event::Event;
 use crate::ports::terminal::{Delivery, Window, WindowPlan};
 use crate::ports::{Handover, ProcessId};
 use crate::store::{Commit, Dir, Expect, Key, Put, Scope, encode};
@@ -45,6 +46,10 @@ pub(super) fn start(app: &App, plan: &LaunchPlan) -> Outcome<Started> {
         }
     };
     register(app, plan, &team, &agent, runner, window.as_ref())?;
+    let target = window.as_ref().map_or_else(|| runner.pid.to_string(), |w| w.window.clone());
+    let event = Event::new("AfterWorkerSpawn", &plan.team).with("agent_name", plan.agent.as_str());
+    let event = event.with("agent_id", plan.agent_id.as_str()).with("target", target);
+    hook::emit(app, event.with("backend", plan.backend.as_str()));
     let prompt = match (&window, &plan.prompt) {
         (Some(window), Some(prompt)) if plan.paste => {
             Some(deliver(app, plan, &team, &agent, window, prompt, patience)?)
@@ -58,7 +63,7 @@ pub(super) fn start(app: &App, plan: &LaunchPlan) -> Outcome<Started> {
 /// opened by the tmux server, which has its own.
 fn hand_over(app: &App, plan: &LaunchPlan) -> Outcome<Option<Box<dyn Handover>>> {
     let secrets = environment::to_hand_over(app, plan)?;
-    if plan.backend != BackendKind::Tmux || plan.inherited.is_empty() && plan.secrets.is_empty() {
+    if plan.backend != BackendKind::Tmux || plan.sources.is_empty() {
         return Ok(None);
     }
     let failed = |error: std::io::Error| {

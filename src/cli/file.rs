@@ -111,6 +111,50 @@ fn replace(target: &Path, dir: &Path, mode: u32, bytes: &[u8]) -> io::Result<()>
     Ok(())
 }
 
+/// More than any plugin.
+const TREE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Puts a copy of the directory `from` at `to`, whole or not at all. What is there already is moved
+/// to `old` first. Links and what is neither file nor directory are left out.
+pub(super) fn install_tree(from: &Path, to: &Path, old: &Path) -> Outcome<()> {
+    let failed = |source| FileError { verb: "copy", path: from.display().to_string(), source };
+    let parent = to.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent).map_err(failed)?;
+    let copy = tempfile::Builder::new().prefix(".new-").tempdir_in(parent).map_err(failed)?;
+    let made = copy.path().join("copy");
+    let mut left = TREE_BYTES_MAX;
+    copy_tree(from, &made, &mut left).map_err(failed)?;
+    if to.exists() {
+        move_tree(to, old)?;
+    }
+    std::fs::rename(&made, to).map_err(failed)?;
+    Ok(())
+}
+
+/// Moves a directory.
+pub(super) fn move_tree(from: &Path, to: &Path) -> Outcome<()> {
+    let failed = |source| FileError { verb: "move", path: from.display().to_string(), source };
+    std::fs::create_dir_all(to.parent().unwrap_or(Path::new("."))).map_err(failed)?;
+    std::fs::rename(from, to).map_err(failed)?;
+    Ok(())
+}
+
+fn copy_tree(from: &Path, to: &Path, left: &mut u64) -> io::Result<()> {
+    std::fs::create_dir(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let (kind, target) = (entry.file_type()?, to.join(entry.file_name()));
+        if kind.is_dir() && entry.file_name() != ".git" {
+            copy_tree(&entry.path(), &target, left)?;
+        } else if kind.is_file() {
+            let too_large = || io::Error::other("it is larger than 64 MiB");
+            *left = left.checked_sub(entry.metadata()?.len()).ok_or_else(too_large)?;
+            std::fs::copy(entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}
+
 /// The last part of a path, as the name of what is in it.
 pub(super) fn name(path: &str) -> &str {
     Path::new(path).file_name().and_then(std::ffi::OsStr::to_str).unwrap_or(path)

@@ -13,6 +13,7 @@ mod config;
 mod demo;
 mod doctor;
 mod file;
+mod hook;
 mod identity;
 mod inbox;
 mod launch;
@@ -21,6 +22,7 @@ mod main;
 mod notify;
 mod notify_rules;
 mod plan;
+mod plugin;
 mod preset;
 mod profile;
 mod queue;
@@ -146,6 +148,13 @@ const ENTRIES: &[Entry] = &[
         profile::ProfileCommand,
         profile::run
     ),
+    group!("hook", "Have commands run when something happens", hook::HookCommand, hook::run),
+    group!(
+        "plugin",
+        "Programs that hear of events, add to prompts and do steps",
+        plugin::PluginCommand,
+        plugin::run
+    ),
     group!("team", "Make teams and see who is in them", team::TeamCommand, team::run),
     group!("inbox", "Send and receive messages", inbox::InboxCommand, inbox::run),
     group!("task", "Plan, claim and finish work", task::TaskCommand, task::run),
@@ -216,6 +225,13 @@ const ENTRIES: &[Entry] = &[
         "Run one agent (used by clawteam itself)",
         agent_runner::AgentRunnerArgs,
         agent_runner::run,
+        hidden: true
+    ),
+    single!(
+        "hook-run",
+        "Run hooks (used by clawteam itself)",
+        hook::HookRunArgs,
+        hook::deliver,
         hidden: true
     ),
     single!(

@@ -140,6 +140,10 @@ pub trait Processes: Send + Sync {
     /// Returns its process number. The program should [`detach`](Self::detach) itself.
     fn start_in_background(&self, argv: &[String], cwd: &Path, log: &Path) -> io::Result<u32>;
 
+    /// Starts a program with these variables besides those of this process, in the background,
+    /// without input and output. Nobody waits for it; it should [`detach`](Self::detach) itself.
+    fn start_detached(&self, argv: &[String], env: &BTreeMap<String, String>) -> io::Result<()>;
+
     /// Offers bytes to one process of this user that is told where ([`Handover::path`]). They are
     /// written to no file, and the offer ends with what is returned.
     fn hand_over(&self, secret: Vec<u8>) -> io::Result<Box<dyn Handover>>;

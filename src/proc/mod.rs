@@ -107,6 +107,10 @@ impl Processes for SystemProcesses {
         run::in_background(argv, cwd, log)
     }
 
+    fn start_detached(&self, argv: &[String], env: &BTreeMap<String, String>) -> io::Result<()> {
+        run::detached(argv, env)
+    }
+
     fn hand_over(&self, secret: Vec<u8>) -> io::Result<Box<dyn Handover>> {
         Ok(Box::new(handover::offer(secret)?))
     }

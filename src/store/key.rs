@@ -1,5 +1,7 @@
 //! Where each document lies: the one table of paths below the data directory.
 
+mod hook;
+
 use std::fmt;
 
 use crate::core::{AgentName, Name, TaskId, TeamName};

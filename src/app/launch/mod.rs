@@ -14,9 +14,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::spawn::{self, Spawned};
-use super::{App, liveness};
+use super::{App, hook, liveness};
 use crate::core::{AgentName, Outcome, TeamName};
 use crate::domain::agent::{AgentRecord, BackendKind, RunState};
+use crate::domain::event::Event;
 use crate::domain::task::Task;
 use crate::domain::template::Retry;
 use crate::ports::terminal::Delivery;
@@ -187,6 +188,11 @@ pub fn launch(app: &App, plan: &Plan, tell: &(dyn Fn(&Member) + Sync)) -> Outcom
     } else {
         LaunchStatus::Partial
     };
+    if status != LaunchStatus::Failed {
+        let event = Event::new("TeamLaunch", plan.team.as_str());
+        let event = event.with("template", plan.template.as_str());
+        hook::emit(app, event.with("agent_count", agents.len()));
+    }
     // Only now: nobody could do what it asks for before, and a team that is taken back has none.
     let mut workflow = None;
     if let Some(flow) = plan.flow.as_ref().filter(|_| status != LaunchStatus::Failed) {
