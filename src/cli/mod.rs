@@ -10,29 +10,37 @@ mod artifact;
 mod board;
 mod completions;
 mod config;
+mod context;
+mod cost;
 mod demo;
 mod doctor;
 mod file;
 mod hook;
+mod hook_event;
 mod identity;
 mod inbox;
 mod launch;
 mod lifecycle;
 mod main;
+mod mcp;
 mod notify;
 mod notify_rules;
+mod permission;
 mod plan;
 mod plugin;
 mod preset;
 mod profile;
 mod queue;
+mod runtime;
 mod schedule;
 mod scripted_agent;
+mod session;
 mod setup;
 mod setup_group;
 mod spawn;
 mod task;
 mod team;
+mod team_life;
 mod template;
 mod tick;
 mod timer;
@@ -171,6 +179,7 @@ const ENTRIES: &[Entry] = &[
         workflow::WorkflowCommand,
         workflow::run
     ),
+    group!("cost", "Report what was spent, and see it", cost::CostCommand, cost::run),
     group!("plan", "Hand in plans and decide about them", plan::PlanCommand, plan::run),
     group!(
         "approval",
@@ -183,6 +192,12 @@ const ENTRIES: &[Entry] = &[
         "Tell that an agent is idle or has ended",
         lifecycle::LifecycleCommand,
         lifecycle::run
+    ),
+    group!(
+        "session",
+        "See and keep the conversations of agents with their programs",
+        session::SessionCommand,
+        session::run
     ),
     group!(
         "template",
@@ -198,8 +213,21 @@ const ENTRIES: &[Entry] = &[
         workspace::WorkspaceCommand,
         workspace::run
     ),
+    group!(
+        "context",
+        "See what agents change, and where that meets",
+        context::ContextCommand,
+        context::run
+    ),
     group!("queue", "Do work that is slow or remote", queue::QueueCommand, queue::run),
     group!("schedule", "Start things at their times", schedule::ScheduleCommand, schedule::run),
+    group!(
+        "permission",
+        "See and answer the questions of agents that wait at a dialog of their own",
+        permission::PermissionCommand,
+        permission::run
+    ),
+    group!("runtime", "Talk to agents that run", runtime::RuntimeCommand, runtime::run),
     single!("tick", "Do all that is due, once", tick::TickArgs, tick::run),
     group!(
         "setup",
@@ -212,6 +240,18 @@ const ENTRIES: &[Entry] = &[
         "Be an agent without a model, for trying out templates",
         scripted_agent::ScriptedAgentArgs,
         scripted_agent::run
+    ),
+    single!(
+        "hook-event",
+        "Tell what an agent is doing (called by the agent's own hooks)",
+        hook_event::HookEventArgs,
+        hook_event::run
+    ),
+    single!(
+        "mcp",
+        "Serve agents that call tools (MCP, on standard input and output)",
+        mcp::McpArgs,
+        mcp::run
     ),
     single!("doctor", "Check the data directory, and repair it", doctor::DoctorArgs, doctor::run),
     single!(
@@ -242,6 +282,24 @@ const ENTRIES: &[Entry] = &[
         hidden: true
     ),
 ];
+
+/// Whether `words` are a command that can be typed after the program's name; the error is what the
+/// command line says of them.
+pub fn check(words: &[String]) -> Result<(), String> {
+    let typed = std::iter::once("clawteam").chain(words.iter().map(String::as_str));
+    match command(false).try_get_matches_from(typed) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            use clap::error::ErrorKind::{DisplayHelp, DisplayVersion};
+            if matches!(error.kind(), DisplayHelp | DisplayVersion) {
+                return Ok(());
+            }
+            let text = error.render().to_string();
+            let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            Err(first.trim_start_matches("error: ").to_owned())
+        }
+    }
+}
 
 /// The whole command tree. `complete`: with all subcommands built, for completion scripts.
 fn command(complete: bool) -> Command {

@@ -7,12 +7,12 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Cx;
-use crate::app::profile::{self, Ready};
+use crate::app::profile::{self, Ready, Setup};
 use crate::app::spawn::{self, Mission, Request, Spawned, WorkspaceMode};
-use crate::app::{liveness, models};
+use crate::app::{liveness, models, skill};
 use crate::core::{AgentName, Diagnose, Outcome, TeamName};
 use crate::domain::agent::BackendKind;
-use crate::domain::agent_cli;
+use crate::domain::agent_cli::Catalog;
 use crate::domain::team::GENERAL_PURPOSE;
 use crate::ports::terminal::Delivery;
 
@@ -56,6 +56,15 @@ pub(super) struct SpawnArgs {
     /// Stop the agent first if it runs already
     #[arg(long)]
     replace: bool,
+    /// Go on with the session that the agent had
+    #[arg(short, long)]
+    resume: bool,
+    /// Start it again whenever it has ended by itself
+    #[arg(long, overrides_with = "no_keepalive")]
+    keepalive: bool,
+    /// Do not start it again [default]
+    #[arg(long, overrides_with = "keepalive")]
+    no_keepalive: bool,
     /// Do not warn of too many agents
     #[arg(short, long)]
     force: bool,
@@ -65,6 +74,9 @@ pub(super) struct SpawnArgs {
     /// The tier of models that it shall use, instead of --model
     #[arg(long, value_name = "TIER", conflicts_with = "model")]
     model_tier: Option<String>,
+    /// A skill that it shall have, from ~/.claude/skills or the project's. Repeat for more
+    #[arg(long, value_name = "NAME")]
+    skill: Vec<String>,
 }
 
 /// More agents than this get in each other's way more than they help.
@@ -110,7 +122,7 @@ fn backend_and_command(cx: &Cx, args: &SpawnArgs) -> Outcome<(Option<BackendKind
     let path = cx.app.env.get("PATH").unwrap_or_default();
     let here = PathBuf::from(".");
     let runs = cx.app.processes.find_program(first, &here, path).is_some();
-    if runs || agent_cli::is_known(first) || first.contains('/') {
+    if runs || Catalog::built_in().knows(first) || first.contains('/') {
         command.insert(0, first.clone());
         return Ok((None, command));
     }
@@ -137,6 +149,8 @@ pub(super) fn run(cx: &Cx, args: SpawnArgs) -> Outcome<ExitCode> {
             ..Ready::default()
         },
     };
+    let here = args.repo.clone().unwrap_or_else(|| PathBuf::from("."));
+    let instructions = skill::load(&cx.app, &args.skill, &here)?;
     let model = models::choose(&cx.app, args.model, args.model_tier.as_deref(), ready.model)?;
     let team = TeamName::parse(args.team.unwrap_or_else(|| "default".to_owned()))?;
     let agent = args.agent_name.unwrap_or_else(|| format!("agent-{}", cx.app.ids.hex(6)));
@@ -157,11 +171,14 @@ pub(super) fn run(cx: &Cx, args: SpawnArgs) -> Outcome<ExitCode> {
         mission: args.task.map(Mission::of),
         workspace,
         repo: args.repo,
-        skip_permissions: either(args.skip_permissions, args.no_skip_permissions),
+        skip_permissions: either(args.skip_permissions, args.no_skip_permissions)
+            .or(ready.permissions.map(|level| level == "full")),
         replace: args.replace,
         model,
+        resume: args.resume,
+        keepalive: either(args.keepalive, args.no_keepalive).unwrap_or(false),
         env: ready.env,
-        setup: ready.setup,
+        setup: Setup { instructions, ..ready.setup },
     };
     let spawned = spawn::spawn(&cx.app, &request)?;
     show(cx, &spawned)

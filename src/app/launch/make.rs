@@ -1,7 +1,7 @@
 //! The documents of a launched team: made in one commit, and taken back.
 
 use super::Plan;
-use crate::app::{App, agents, task, team};
+use crate::app::{App, agents, hook, task, team};
 use crate::core::{AgentName, Outcome, Stamp};
 use crate::domain::Extra;
 use crate::domain::task::Task;
@@ -11,6 +11,37 @@ use crate::store::{Commit, Dir, Expect, Key, Put, Scope, encode};
 /// Makes the team with all its members and tasks. Returns whether nothing of an earlier team of
 /// that name, such as waiting mail, was there before.
 pub(super) fn team(app: &App, plan: &Plan) -> Outcome<bool> {
+    let made = document(app, plan)?;
+    let inboxes: Result<Vec<AgentName>, _> = made.members.iter().map(Member::inbox).collect();
+    let inboxes = inboxes?;
+    let tasks = plan.tasks.iter();
+    let events = tasks.map(|new| task::about_to_create(&plan.team, &new.subject, &new.owner));
+    hook::emit_all(app, events.collect());
+    let fresh = app.store.backend().list_dirs(&Dir::inboxes(&plan.team))?.is_empty();
+    let mut locked = app.store.lock(&Scope::Team(plan.team.clone()))?;
+    if team::find(app, &plan.team)?.is_some() {
+        return Err(TeamError::Exists(plan.team.to_string()).into());
+    }
+    for inbox in &inboxes {
+        app.store.backend().create_dir(&Dir::inbox(&plan.team, inbox))?;
+    }
+    app.store.backend().create_dir(&Dir::tasks(&plan.team))?;
+    let mut puts = Vec::new();
+    let now = app.now();
+    for (n, task) in (0i64..).zip(&plan.tasks) {
+        // Tasks are listed by age: each is a little younger than the one before.
+        let stamp = Stamp::at(now + chrono::TimeDelta::microseconds(n));
+        let task = Task { created_at: stamp.clone(), updated_at: stamp, ..task.clone() };
+        puts.push(task::put(&plan.team, &task, None)?);
+    }
+    // The team is there when this document is; it comes last.
+    puts.push(Put::new(Key::team(&plan.team), encode(&made), Expect::Absent));
+    locked.commit(&Commit { puts, ..Commit::default() })?;
+    Ok(fresh)
+}
+
+/// The document of the team.
+pub(super) fn document(app: &App, plan: &Plan) -> Outcome<Team> {
     let members: Vec<Member> = plan
         .members
         .iter()
@@ -33,29 +64,7 @@ pub(super) fn team(app: &App, plan: &Plan) -> Outcome<bool> {
     for member in members {
         made.add(member)?;
     }
-    let inboxes: Result<Vec<AgentName>, _> = made.members.iter().map(Member::inbox).collect();
-    let inboxes = inboxes?;
-    let fresh = app.store.backend().list_dirs(&Dir::inboxes(&plan.team))?.is_empty();
-    let mut locked = app.store.lock(&Scope::Team(plan.team.clone()))?;
-    if team::find(app, &plan.team)?.is_some() {
-        return Err(TeamError::Exists(plan.team.to_string()).into());
-    }
-    for inbox in &inboxes {
-        app.store.backend().create_dir(&Dir::inbox(&plan.team, inbox))?;
-    }
-    app.store.backend().create_dir(&Dir::tasks(&plan.team))?;
-    let mut puts = Vec::new();
-    let now = app.now();
-    for (n, task) in (0i64..).zip(&plan.tasks) {
-        // Tasks are listed by age: each is a little younger than the one before.
-        let stamp = Stamp::at(now + chrono::TimeDelta::microseconds(n));
-        let task = Task { created_at: stamp.clone(), updated_at: stamp, ..task.clone() };
-        puts.push(task::put(&plan.team, &task, None)?);
-    }
-    // The team is there when this document is; it comes last.
-    puts.push(Put::new(Key::team(&plan.team), encode(&made), Expect::Absent));
-    locked.commit(&Commit { puts, ..Commit::default() })?;
-    Ok(fresh)
+    Ok(made)
 }
 
 /// Takes back a team of which no member runs. Only what was made for it goes, and its mail only if

@@ -10,7 +10,7 @@ use crate::app::spawn::SpawnError;
 use crate::app::{App, secret};
 use crate::core::Outcome;
 use crate::domain::agent::BackendKind;
-use crate::domain::agent_cli::{self, Call};
+use crate::domain::agent_cli::{self, Call, Level};
 use crate::domain::profile::Profile;
 use crate::ports::Program;
 use crate::ports::process::Cut;
@@ -67,12 +67,19 @@ pub fn trial(
         &Call {
             command: &ready.command,
             backend: BackendKind::Subprocess,
-            skip_permissions: true,
+            level: Level::Full,
             as_root: app.processes.is_root(),
+            sandboxed: false,
             model: ready.model.as_deref(),
+            system_prompt: None,
+            agent: None,
+            mcp: None,
             cwd: &cwd.display().to_string(),
             session: &format!("clawteam-profile-test-{}", app.ids.hex(6)),
+            uuid: &crate::app::spawn::uuid(&app.ids.hex(32)),
+            resume: None,
             prompt: Some(asked),
+            prompt_file: "",
         },
     );
     let known = |variable: &str| app.env.get(variable).map(str::to_owned);
