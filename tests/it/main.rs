@@ -20,6 +20,7 @@ mod mcp;
 mod notify;
 mod prime;
 mod proc;
+mod profile;
 mod prompt;
 mod provision;
 mod python;
