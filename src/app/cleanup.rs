@@ -74,6 +74,7 @@ pub fn team(app: &App, team: &TeamName) -> Outcome<CleanedUp> {
         Dir::schedules(team),
         Dir::notifications(team),
         Dir::artifacts(team),
+        Dir::harness(team),
         Dir::team(team),
     ];
     let mut done = CleanedUp {

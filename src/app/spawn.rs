@@ -7,7 +7,7 @@ use super::profile::Setup;
 use super::provision::{self, Terms};
 use super::start::{self, Started};
 use super::workspace::{self, Prepared};
-use super::{App, agents, environment, hook, liveness, plugin, restart, team};
+use super::{App, agents, context, environment, hook, liveness, plugin, restart, team};
 use crate::core::{AgentName, Diagnose, Outcome, TeamName, text};
 use crate::domain::Extra;
 use crate::domain::agent::{BackendKind, LaunchPlan, PLAN_SCHEMA, Sources};
@@ -216,7 +216,8 @@ pub fn spawn_on(app: &App, request: &Request, terms: &Terms) -> Outcome<Spawned>
             ..request.clone()
         };
         let branch = made.workspace.as_ref().map(|made| made.workspace.branch_name.as_str());
-        let plan = plan(app, request, backend, &team, branch, &cwd, &program)?;
+        let place = Place { branch, cwd: &cwd, program: &program, terms };
+        let plan = plan(app, request, backend, &team, place)?;
         let started = start::start(app, &plan)?;
         Ok(spawned(&plan, &made, &started))
     })();
@@ -231,8 +232,10 @@ pub(super) fn preview(app: &App, request: &Request, team: &Team) -> Outcome<Laun
     let backend = backend(app, request)?;
     let here = directory(request)?;
     let program = check_program(app, request, &here)?;
+    let terms = &Terms { fresh_team: true, ..Terms::default() };
     let Some(repository) = repository(app, request, &here)? else {
-        return plan(app, request, backend, team, None, &here, &program);
+        let place = Place { branch: None, cwd: &here, program: &program, terms };
+        return plan(app, request, backend, team, place);
     };
     let workspaces = Dir::workspaces(&request.team).child(request.agent.as_str());
     let mut cwd = app.data_dir.join(workspaces.as_str());
@@ -240,7 +243,8 @@ pub(super) fn preview(app: &App, request: &Request, team: &Team) -> Outcome<Laun
         cwd.push(&repository.subpath);
     }
     let branch = crate::domain::workspace::branch(&request.team, &request.agent);
-    plan(app, request, backend, team, Some(&branch), &cwd, &program)
+    let place = Place { branch: Some(&branch), cwd: &cwd, program: &program, terms };
+    plan(app, request, backend, team, place)
 }
 
 fn backend(app: &App, request: &Request) -> Outcome<BackendKind> {
@@ -356,6 +360,17 @@ fn agent_id(team: &Team, request: &Request) -> String {
     member.map(|member| member.agent_id.clone()).unwrap_or_default()
 }
 
+/// Where an agent is to be started.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    /// The branch of its worktree, if it has one.
+    branch: Option<&'a str>,
+    cwd: &'a Path,
+    /// What is run, found already.
+    program: &'a str,
+    terms: &'a Terms,
+}
+
 /// What the agent is told, with what plugins add to it.
 fn prompt(
     app: &App,
@@ -363,9 +378,11 @@ fn prompt(
     id: &str,
     leader: &str,
     cwd: &str,
-    branch: Option<&str>,
+    (branch, fresh_team): (Option<&str>, bool),
 ) -> Option<String> {
     let mission = request.mission.as_ref()?;
+    let others =
+        if fresh_team { None } else { context::for_prompt(app, &request.team, &request.agent) };
     let built = prompt::build(&Brief {
         agent_name: request.agent.as_str(),
         agent_id: id,
@@ -377,6 +394,7 @@ fn prompt(
         workspace_dir: Some(cwd),
         branch,
         isolated: branch.is_some(),
+        context: others.as_deref(),
     });
     let added = plugin::contributions(app, request);
     Some(std::iter::once(built).chain(added).collect::<Vec<_>>().join("\n\n"))
@@ -387,15 +405,14 @@ fn plan(
     request: &Request,
     backend: BackendKind,
     team: &Team,
-    branch: Option<&str>,
-    cwd: &Path,
-    program: &str,
+    Place { branch, cwd, program, terms }: Place<'_>,
 ) -> Outcome<LaunchPlan> {
     let id = agent_id(team, request);
     let leader = team.leader().map_or("leader", |leader| leader.name.as_str());
     let is_leader = leader == request.agent.as_str();
     let cwd_text = cwd.display().to_string();
-    let prompt = prompt(app, request, &id, leader, &cwd_text, branch);
+    let worktree = (branch, terms.fresh_team);
+    let prompt = prompt(app, request, &id, leader, &cwd_text, worktree);
     let mut command = request.command.clone();
     program.clone_into(&mut command[0]);
     let cli = agent_cli::find(&command);

@@ -15,6 +15,7 @@ mod cost;
 mod demo;
 mod doctor;
 mod file;
+mod harness;
 mod hook;
 mod hook_event;
 mod identity;
@@ -29,6 +30,7 @@ mod permission;
 mod plan;
 mod plugin;
 mod preset;
+mod prime;
 mod profile;
 mod queue;
 mod runtime;
@@ -36,6 +38,7 @@ mod schedule;
 mod scripted_agent;
 mod session;
 mod setup;
+mod setup_agent;
 mod setup_group;
 mod spawn;
 mod task;
@@ -214,6 +217,12 @@ const ENTRIES: &[Entry] = &[
         workspace::run
     ),
     group!(
+        "harness",
+        "Reach a goal in phases, with gates between them",
+        harness::HarnessCommand,
+        harness::run
+    ),
+    group!(
         "context",
         "See what agents change, and where that meets",
         context::ContextCommand,
@@ -241,6 +250,7 @@ const ENTRIES: &[Entry] = &[
         scripted_agent::ScriptedAgentArgs,
         scripted_agent::run
     ),
+    single!("prime", "Tell an agent who it is and what waits for it", prime::PrimeArgs, prime::run),
     single!(
         "hook-event",
         "Tell what an agent is doing (called by the agent's own hooks)",

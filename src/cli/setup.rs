@@ -18,6 +18,7 @@ use crate::domain::settings::Settings;
 use crate::domain::team::GENERAL_PURPOSE;
 use crate::env::{self, Env};
 use crate::output::{self, Output};
+use crate::ports::Dotfiles;
 use crate::store::Store;
 
 /// There is no home directory.
@@ -127,6 +128,11 @@ pub(super) fn app(env: Env) -> Outcome<App> {
         web: Arc::new(crate::web::WebClient),
         env,
     })
+}
+
+/// The user's own files.
+pub(super) fn dotfiles() -> impl Dotfiles {
+    crate::dotfiles::UserFiles
 }
 
 /// The data directory as an absolute path: an agent works elsewhere and must find the same one.

@@ -177,7 +177,8 @@ fn still_there(
 
 /// Starts a member, again if its template says so.
 fn start(app: &App, planned: &Planned, backend: BackendKind, stop: &Stop) -> Member {
-    let terms = Terms { provision: planned.provision.clone(), stop: stop.clone() };
+    let terms =
+        Terms { provision: planned.provision.clone(), fresh_team: true, stop: stop.clone() };
     let tries = planned.retry.map_or(1, |retry| retry.max_retries.saturating_add(1));
     let mut failures = 0;
     let spawned = loop {
