@@ -1,5 +1,6 @@
 //! The environment variables that clawteam reads. No other file reads any.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// The environment of this process. An empty variable counts as one that is not set.
@@ -25,11 +26,19 @@ pub const LOCK_TIMEOUT: &str = "CLAWTEAM_LOCK_TIMEOUT";
 pub const BIN: &str = "CLAWTEAM_BIN";
 /// The directory that an agent works in.
 pub const WORKSPACE_DIR: &str = "CLAWTEAM_WORKSPACE_DIR";
+/// After how many seconds of running an agent counts as healthy.
+pub const HEALTHY_AFTER: &str = "CLAWTEAM_HEALTHY_AFTER";
 /// A file that holds the prompt of an agent.
 pub const PROMPT_FILE: &str = "CLAWTEAM_PROMPT_FILE";
 
 /// A token that shows which person calls.
 pub const TOKEN: &str = "CLAWTEAM_TOKEN";
+
+/// The words of the command line; the first is the program as it was called.
+#[expect(clippy::disallowed_methods, reason = "which of its names the program was called by")]
+pub fn command_line() -> Vec<OsString> {
+    std::env::args_os().collect()
+}
 
 impl Env {
     /// Reads the environment. Values that are not UTF-8 are passed over.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::wait::Stop;
-use super::{App, context, inbox, liveness, log, task, team, workspace};
+use super::{App, agent_state, context, cost, inbox, log, task, team, workspace};
 use crate::core::{Outcome, TeamName, limits};
 use crate::domain::board::{Board, Conflicts, Seen, Snapshot};
-use crate::domain::cost::{self, CostEvent, CostSummary};
+use crate::domain::cost::CostSummary;
 use crate::domain::team::{Member, Team};
 use crate::store::{Changes, Dir};
 
@@ -20,32 +20,28 @@ pub fn of(app: &App, name: &TeamName) -> Outcome<Board> {
         seen,
         tasks: task::all(app, name)?,
         messages: log::newest(app, name, limits::BOARD_MESSAGES_MAX, None)?,
-        cost: spent(app, name),
+        cost: cost::summary(app, name).ok().map(CostSummary::from),
         conflicts: conflicts(app, name),
         team,
     }))
 }
 
 fn seen(app: &App, name: &TeamName, team: &Team) -> Outcome<Vec<Seen>> {
-    let alive = liveness::all(app, name);
+    let names = team.members.iter().map(|member| member.name.as_str());
+    let looks = agent_state::all(app, name, names);
     let of_member = |member: &Member| {
         // A name that no inbox can have was written by another program.
         let inbox_count = match member.inbox() {
             Ok(inbox) => inbox::count(app, name, &inbox)?,
             Err(_) => 0,
         };
-        Ok(Seen { inbox_count, alive: alive.get(&member.name).copied().flatten() })
+        // Members of several users can have one name.
+        let look = looks.get(&member.name).cloned();
+        let alive = look.as_ref().and_then(|look| look.alive);
+        let state = look.map(|look| look.seen.into()).unwrap_or_default();
+        Ok(Seen { inbox_count, alive, state })
     };
     team.members.iter().map(of_member).collect()
-}
-
-/// What a team has spent; `None` if that cannot be read.
-fn spent(app: &App, team: &TeamName) -> Option<CostSummary> {
-    let is_report = |name: &str| {
-        name.strip_prefix("cost-").is_some_and(|rest| rest.strip_suffix(".json").is_some())
-    };
-    let events = app.store.list::<CostEvent>(&Dir::costs(team), is_report).ok()?;
-    Some(cost::summarize(events.iter().map(|(_, doc)| &doc.value)))
 }
 
 /// The files that several agents of a team have changed in commits. What is not committed is left

@@ -11,25 +11,32 @@ mod board;
 mod completions;
 mod config;
 mod context;
+mod cost;
 mod demo;
 mod doctor;
 mod file;
+mod hook_event;
 mod identity;
 mod inbox;
 mod launch;
 mod lifecycle;
 mod main;
+mod mcp;
 mod notify;
 mod notify_rules;
+mod permission;
 mod plan;
 mod queue;
+mod runtime;
 mod schedule;
 mod scripted_agent;
+mod session;
 mod setup;
 mod setup_group;
 mod spawn;
 mod task;
 mod team;
+mod team_life;
 mod template;
 mod tick;
 mod timer;
@@ -154,6 +161,7 @@ const ENTRIES: &[Entry] = &[
         workflow::WorkflowCommand,
         workflow::run
     ),
+    group!("cost", "Report what was spent, and see it", cost::CostCommand, cost::run),
     group!("plan", "Hand in plans and decide about them", plan::PlanCommand, plan::run),
     group!(
         "approval",
@@ -166,6 +174,12 @@ const ENTRIES: &[Entry] = &[
         "Tell that an agent is idle or has ended",
         lifecycle::LifecycleCommand,
         lifecycle::run
+    ),
+    group!(
+        "session",
+        "See and keep the conversations of agents with their programs",
+        session::SessionCommand,
+        session::run
     ),
     group!(
         "template",
@@ -189,6 +203,13 @@ const ENTRIES: &[Entry] = &[
     ),
     group!("queue", "Do work that is slow or remote", queue::QueueCommand, queue::run),
     group!("schedule", "Start things at their times", schedule::ScheduleCommand, schedule::run),
+    group!(
+        "permission",
+        "See and answer the questions of agents that wait at a dialog of their own",
+        permission::PermissionCommand,
+        permission::run
+    ),
+    group!("runtime", "Talk to agents that run", runtime::RuntimeCommand, runtime::run),
     single!("tick", "Do all that is due, once", tick::TickArgs, tick::run),
     group!(
         "setup",
@@ -201,6 +222,18 @@ const ENTRIES: &[Entry] = &[
         "Be an agent without a model, for trying out templates",
         scripted_agent::ScriptedAgentArgs,
         scripted_agent::run
+    ),
+    single!(
+        "hook-event",
+        "Tell what an agent is doing (called by the agent's own hooks)",
+        hook_event::HookEventArgs,
+        hook_event::run
+    ),
+    single!(
+        "mcp",
+        "Serve agents that call tools (MCP, on standard input and output)",
+        mcp::McpArgs,
+        mcp::run
     ),
     single!("doctor", "Check the data directory, and repair it", doctor::DoctorArgs, doctor::run),
     single!(

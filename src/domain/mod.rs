@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod agent_cli;
+pub mod agent_state;
 pub mod approval;
 pub mod artifact;
 pub mod board;
@@ -24,7 +25,9 @@ pub mod profile;
 pub mod prompt;
 pub mod provision;
 pub mod queue;
+pub mod runtime;
 pub mod schedule;
+pub mod session;
 pub mod settings;
 pub mod task;
 pub mod team;

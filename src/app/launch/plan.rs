@@ -198,6 +198,8 @@ fn member(
         permissions: permissions.map(str::to_owned),
         provision: provision(template, agent),
         request: spawn::Request {
+            resume: false,
+            keepalive: false,
             team: team.clone(),
             agent: AgentName::parse(agent.name.clone())?,
             agent_type: agent.kind.clone(),

@@ -121,7 +121,9 @@ pub(super) fn kind(path: &str) -> Kind {
             | ["harness", ..],
             "json",
         ) => Kind::Document,
-        (["harness", ..] | ["approvals", _] | ["runs" | "workflows", _, _], "jsonl") => Kind::Lines,
+        (["harness", ..] | ["approvals" | "agents", _] | ["runs" | "workflows", _, _], "jsonl") => {
+            Kind::Lines
+        }
         (["blobs", "sha256", start], "") if name.starts_with(start) => Kind::Blob,
         (["agents", _], "md" | "log")
         | (["teams", _, "dead_letters", _] | ["harness", _, ..], _)
