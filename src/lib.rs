@@ -6,7 +6,7 @@
 //! | [`domain`] | the documents and the rules, without I/O |
 //! | [`store`] | documents on disk: atomic commits, locks, queues, change feeds |
 //! | [`ports`] | what the use cases need from outside, as traits |
-//! | [`git`], [`tmux`], [`proc`], [`web`], [`dotfiles`] | the adapters behind these traits |
+//! | [`git`], [`tmux`], [`proc`], [`web`], [`foreign`], [`dotfiles`] | the adapters behind these traits |
 //! | [`app`] | the use cases: load, apply a rule, commit, act |
 //! | [`agent`] | the scripted agent |
 //! | [`mcp`] | the use cases as tools for agents |
@@ -25,6 +25,7 @@ pub mod core;
 pub mod domain;
 pub mod dotfiles;
 pub mod env;
+pub mod foreign;
 pub mod git;
 pub mod mcp;
 pub mod output;

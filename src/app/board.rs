@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::wait::Stop;
-use super::{App, context, cost, inbox, liveness, log, task, team, workspace};
+use super::{App, agent_state, context, cost, inbox, log, task, team, workspace};
 use crate::core::{Outcome, TeamName, limits};
 use crate::domain::board::{Board, Conflicts, Seen, Snapshot};
 use crate::domain::cost::CostSummary;
@@ -27,14 +27,19 @@ pub fn of(app: &App, name: &TeamName) -> Outcome<Board> {
 }
 
 fn seen(app: &App, name: &TeamName, team: &Team) -> Outcome<Vec<Seen>> {
-    let alive = liveness::all(app, name);
+    let names = team.members.iter().map(|member| member.name.as_str());
+    let looks = agent_state::all(app, name, names);
     let of_member = |member: &Member| {
         // A name that no inbox can have was written by another program.
         let inbox_count = match member.inbox() {
             Ok(inbox) => inbox::count(app, name, &inbox)?,
             Err(_) => 0,
         };
-        Ok(Seen { inbox_count, alive: alive.get(&member.name).copied().flatten() })
+        // Members of several users can have one name.
+        let look = looks.get(&member.name).cloned();
+        let alive = look.as_ref().and_then(|look| look.alive);
+        let state = look.map(|look| look.seen.into()).unwrap_or_default();
+        Ok(Seen { inbox_count, alive, state })
     };
     team.members.iter().map(of_member).collect()
 }

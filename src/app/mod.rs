@@ -3,11 +3,13 @@
 //! Nothing here prints or parses arguments; the command line and every other face call the same
 //! functions.
 
+pub mod agent_state;
 pub mod agents;
 pub mod approval;
 pub mod artifact;
 pub mod board;
 pub mod cleanup;
+pub mod comeback;
 pub mod context;
 pub mod cost;
 pub mod demo;
@@ -18,13 +20,19 @@ pub mod lifecycle;
 pub mod liveness;
 pub mod log;
 pub mod notify;
+pub mod permission;
 pub mod prime;
+pub mod provision;
 pub mod queue;
 pub mod respawn;
+mod restart;
 pub mod runner;
+pub mod runtime;
 pub mod schedule;
+pub mod session;
 pub mod settings;
 pub mod setup;
+pub mod shutdown;
 pub mod spawn;
 mod start;
 pub mod task;
@@ -34,6 +42,7 @@ pub mod tick;
 pub mod wait;
 pub mod workflow;
 pub mod workspace;
+pub mod zombie;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,7 +55,7 @@ use crate::core::{Stamp, TeamName};
 use crate::domain::identity::Identity;
 use crate::domain::settings::Settings;
 use crate::env::Env;
-use crate::ports::{Git, Processes, Terminal, Web};
+use crate::ports::{ForeignFiles, Git, Processes, Terminal, Web};
 use crate::store::{Notice, Store};
 
 /// What the use cases work with.
@@ -73,6 +82,8 @@ pub struct App {
     pub terminal: Box<dyn Terminal>,
     /// Processes.
     pub processes: Box<dyn Processes>,
+    /// What agents' programs wrote about their conversations.
+    pub foreign: Box<dyn ForeignFiles>,
     /// Web services. Shared with calls that nobody waits for any more.
     pub web: Arc<dyn Web>,
 }
@@ -105,6 +116,11 @@ impl App {
     /// Tells the user of something odd that does not stop the command.
     pub fn warn(&self, text: impl Into<String>) {
         self.store.notify(&Notice::Warning { text: text.into() });
+    }
+
+    /// Tells the user of something that happens as it should.
+    pub fn tell(&self, text: impl Into<String>) {
+        self.store.notify(&Notice::Told { text: text.into() });
     }
 
     /// Warns if there is no such team: a command that only needs files works all the same.

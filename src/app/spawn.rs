@@ -3,21 +3,24 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::provision::{self, Terms};
 use super::start::{self, Started};
 use super::workspace::{self, Prepared};
-use super::{App, agents, liveness, team};
+use super::{App, agents, liveness, restart, team};
 use crate::core::{AgentName, Diagnose, Outcome, TeamName, UserName, text};
 use crate::domain::Extra;
 use crate::domain::agent::{BackendKind, LaunchPlan, PLAN_SCHEMA};
-use crate::domain::agent_cli::{self, Call};
+use crate::domain::agent_cli::{self, AgentCli, Call, Catalog, Level};
 use crate::domain::identity::is_true;
 use crate::domain::prompt::{self, Brief};
+use crate::domain::session::{Client, back};
 use crate::domain::team::Team;
 use crate::env::{self, Env};
 use crate::ports::git::Repository;
 use crate::ports::terminal::Delivery;
 use crate::store::{Dir, Key};
 
+pub(super) use super::start::register_running;
 pub use crate::domain::prompt::Mission;
 
 /// When an agent gets a worktree of its own.
@@ -56,6 +59,10 @@ pub struct Request {
     pub replace: bool,
     /// The model it shall use.
     pub model: Option<String>,
+    /// Whether it goes on with the session that it had.
+    pub resume: bool,
+    /// Whether it is started again when it has ended by itself.
+    pub keepalive: bool,
     /// Further variables for its environment.
     pub env: BTreeMap<String, String>,
 }
@@ -169,6 +176,11 @@ struct Made {
 /// Starts an agent: it is in the team, in its worktree, runs, and has its prompt, or nothing of
 /// that is left.
 pub fn spawn(app: &App, request: &Request) -> Outcome<Spawned> {
+    spawn_on(app, request, &Terms::default())
+}
+
+/// The same for an agent whose place needs more than its repository says.
+pub fn spawn_on(app: &App, request: &Request, terms: &Terms) -> Outcome<Spawned> {
     let backend = backend(app, request)?;
     let here = directory(request)?;
     let program = check_program(app, request, &here)?;
@@ -189,7 +201,14 @@ pub fn spawn(app: &App, request: &Request) -> Outcome<Spawned> {
             }
             None => here.clone(),
         };
-        let plan = plan(app, request, backend, &team, &made, &cwd, &program)?;
+        let names = (&request.team, &request.agent);
+        let ready = provision::make_ready(app, names, made.workspace.as_ref(), &here, terms)?;
+        let request = &Request {
+            env: ready.into_iter().chain(request.env.clone()).collect(),
+            ..request.clone()
+        };
+        let branch = made.workspace.as_ref().map(|made| made.workspace.branch_name.as_str());
+        let plan = plan(app, request, backend, &team, branch, &cwd, &program)?;
         let started = start::start(app, &plan)?;
         Ok(spawned(&plan, &made, &started))
     })();
@@ -197,6 +216,23 @@ pub fn spawn(app: &App, request: &Request) -> Outcome<Spawned> {
         undo(app, request, &made);
     }
     result
+}
+
+/// How an agent of `team` would be started. Makes nothing.
+pub(super) fn preview(app: &App, request: &Request, team: &Team) -> Outcome<LaunchPlan> {
+    let backend = backend(app, request)?;
+    let here = directory(request)?;
+    let program = check_program(app, request, &here)?;
+    let Some(repository) = repository(app, request, &here)? else {
+        return plan(app, request, backend, team, None, &here, &program);
+    };
+    let workspaces = Dir::workspaces(&request.team).child(request.agent.as_str());
+    let mut cwd = app.data_dir.join(workspaces.as_str());
+    if !repository.subpath.is_empty() {
+        cwd.push(&repository.subpath);
+    }
+    let branch = crate::domain::workspace::branch(&request.team, &request.agent);
+    plan(app, request, backend, team, Some(&branch), &cwd, &program)
 }
 
 fn backend(app: &App, request: &Request) -> Outcome<BackendKind> {
@@ -250,7 +286,7 @@ pub(super) fn check_program(app: &App, request: &Request, here: &Path) -> Outcom
     if program.contains('/') {
         return Err(SpawnError::NotExecutable(program.clone()).into());
     }
-    let known = agent_cli::catalog().into_iter().map(|row| row.name);
+    let known = Catalog::built_in().rows().map(|row| row.name.clone());
     let there = |name: &String| app.processes.find_program(name, here, path).is_some();
     let installed = known.filter(there).collect();
     Err(SpawnError::NotInPath { program: program.clone(), installed }.into())
@@ -312,7 +348,7 @@ fn plan(
     request: &Request,
     backend: BackendKind,
     team: &Team,
-    made: &Made,
+    branch: Option<&str>,
     cwd: &Path,
     program: &str,
 ) -> Outcome<LaunchPlan> {
@@ -320,7 +356,6 @@ fn plan(
     let leader = team.leader().map_or("leader", |leader| leader.name.as_str());
     let is_leader = leader == request.agent.as_str();
     let cwd_text = cwd.display().to_string();
-    let branch = made.workspace.as_ref().map(|prepared| prepared.workspace.branch_name.as_str());
     let prompt = request.mission.as_ref().map(|mission| {
         prompt::build(&Brief {
             agent_name: request.agent.as_str(),
@@ -340,19 +375,30 @@ fn plan(
     let cli = agent_cli::find(&command);
     let skip =
         request.skip_permissions.unwrap_or_else(|| is_true(&app.setting("skip_permissions")));
-    let line = agent_cli::command_line(
-        &cli,
-        &Call {
-            command: &command,
-            backend,
-            skip_permissions: skip,
-            as_root: app.processes.is_root(),
-            model: request.model.as_deref(),
-            cwd: &cwd_text,
-            session: &format!("clawteam-{}-{}", request.team, request.agent),
-            prompt: prompt.as_deref(),
-        },
-    );
+    let resumed = resumed(app, request, &cli)?;
+    let prompt = match (prompt, &resumed) {
+        (Some(prompt), Some(id)) => Some(format!("{prompt}\n{}", back::line(id))),
+        (prompt, _) => prompt,
+    };
+    let call = Call {
+        command: &command,
+        backend,
+        level: Level::of_skip(skip),
+        as_root: app.processes.is_root(),
+        sandboxed: false,
+        model: request.model.as_deref(),
+        system_prompt: None,
+        agent: None,
+        mcp: None,
+        cwd: &cwd_text,
+        session: &format!("clawteam-{}-{}", request.team, request.agent),
+        uuid: &uuid(&app.ids.hex(32)),
+        resume: resumed.as_deref(),
+        prompt: prompt.as_deref(),
+        prompt_file: "",
+    };
+    let line = agent_cli::command_line(&cli, &call);
+    let again = restart::forms(&cli, &call, &line);
     line.warnings.into_iter().for_each(|warning| app.warn(warning));
     let agents = app.data_dir.join(Dir::agents(&request.team).as_str());
     let mut plan = LaunchPlan {
@@ -372,10 +418,35 @@ fn plan(
         prompt,
         paste: line.paste,
         log: agents.join(format!("{}.log", request.agent)).display().to_string(),
+        cli: cli.name,
+        keepalive: request.keepalive,
+        again: Some(again),
         extra: Extra::new(),
     };
     plan.env = environment(app, request, &plan)?;
     Ok(plan)
+}
+
+/// The session that the agent shall go on with, if it was asked for and there is one.
+fn resumed(app: &App, request: &Request, cli: &AgentCli) -> Outcome<Option<String>> {
+    if !request.resume {
+        return Ok(None);
+    }
+    let found = restart::resumable(app, &request.team, &request.agent, Client::of(cli))?;
+    match &found {
+        Some(id) => app.tell(format!("Resuming session: {id}")),
+        None => app.tell(format!(
+            "no session of '{}' is known that {} could go on with; it starts afresh",
+            request.agent, cli.name
+        )),
+    }
+    Ok(found)
+}
+
+/// A random UUID (version 4) of 32 random hexadecimal digits.
+pub(super) fn uuid(hex: &str) -> String {
+    let (time, rest) = (&hex[..8], &hex[20..32]);
+    format!("{time}-{}-4{}-a{}-{rest}", &hex[8..12], &hex[13..16], &hex[17..20])
 }
 
 /// What never reaches an agent from whoever starts it: where *they* are, not where it is, and what

@@ -27,8 +27,18 @@ pub(super) struct Started {
 
 /// Starts an agent as `plan` says and waits until it is seen to run and to have its prompt.
 pub(super) fn start(app: &App, plan: &LaunchPlan) -> Outcome<Started> {
+    start_after(app, plan, None)
+}
+
+/// The same for an agent that is started again, after its start `before`. If somebody else starts
+/// it at the same time, only one of the two does.
+pub(super) fn start_over(app: &App, plan: &LaunchPlan, before: &str) -> Outcome<Started> {
+    start_after(app, plan, Some(before))
+}
+
+fn start_after(app: &App, plan: &LaunchPlan, before: Option<&str>) -> Outcome<Started> {
     let (team, agent) = names(plan)?;
-    write_down(app, plan, &team, &agent)?;
+    write_down(app, plan, &team, &agent, before)?;
     let patience = app.setting_seconds("spawn_ready_timeout").max(Duration::from_secs(1));
     let mut window = None;
     let launched = launch(app, plan, &team, &agent, &mut window)
@@ -58,7 +68,13 @@ pub(super) fn names(plan: &LaunchPlan) -> Outcome<(TeamName, AgentName)> {
 }
 
 /// Writes the plan, the prompt and a first record, before anything is started.
-fn write_down(app: &App, plan: &LaunchPlan, team: &TeamName, agent: &AgentName) -> Outcome<()> {
+fn write_down(
+    app: &App,
+    plan: &LaunchPlan,
+    team: &TeamName,
+    agent: &AgentName,
+    before: Option<&str>,
+) -> Outcome<()> {
     let record = AgentRecord {
         schema: AGENT_SCHEMA.into(),
         instance: plan.instance.clone(),
@@ -74,6 +90,7 @@ fn write_down(app: &App, plan: &LaunchPlan, team: &TeamName, agent: &AgentName) 
         last_output: Vec::new(),
         prompt: None,
         stopping: false,
+        shutdown_approved: None,
         extra: Extra::new(),
     };
     let secret =
@@ -86,6 +103,13 @@ fn write_down(app: &App, plan: &LaunchPlan, team: &TeamName, agent: &AgentName) 
         puts.push(secret(Key::prompt(team, agent), prompt.clone().into_bytes()));
     }
     let mut locked = app.store.lock(&Scope::SpawnRegistry(team.clone()))?;
+    if let Some(before) = before {
+        let now = app.store.load::<LaunchPlan>(&Key::launch_plan(team, agent))?;
+        if now.is_none_or(|now| now.value.instance != before) {
+            let (agent, team) = (plan.agent.clone(), plan.team.clone());
+            return Err(SpawnError::AlreadyRunning { agent, team }.into());
+        }
+    }
     locked.commit(&Commit { puts, ..Commit::default() })?;
     Ok(())
 }
@@ -201,6 +225,24 @@ fn register(
         extra,
     };
     agents::register(app, team, agent, entry)
+}
+
+/// Registers an agent that runs although whoever started it has not come to that. Returns whether
+/// it runs.
+pub(super) fn register_running(app: &App, team: &TeamName, agent: &AgentName) -> Outcome<bool> {
+    let Some(plan) = app.store.load::<LaunchPlan>(&Key::launch_plan(team, agent))? else {
+        return Ok(false);
+    };
+    let record = app.store.load::<AgentRecord>(&Key::agent_record(team, agent))?;
+    let running = record.map(|doc| doc.value).filter(|record| {
+        record.instance == plan.value.instance && record.state == RunState::Running
+    });
+    let Some((record, runner)) = running.and_then(|record| Some((record.clone(), record.runner?)))
+    else {
+        return Ok(false);
+    };
+    register(app, &plan.value, team, agent, runner, record.window.as_ref())?;
+    Ok(true)
 }
 
 /// Types the prompt into the agent's terminal and writes down what became of it.

@@ -211,6 +211,13 @@ pub(super) fn ambiguous(name: &AgentName, inboxes: Vec<String>) -> AmbiguousName
     AmbiguousName { name: name.to_string(), inboxes }
 }
 
+/// The inbox of a member, wherever it is called from; its own name if it is no member.
+pub(super) fn own_inbox_of(app: &App, name: &TeamName, agent: &AgentName) -> Outcome<AgentName> {
+    let found = find(app, name)?;
+    let member = found.as_ref().and_then(|doc| doc.value.member(agent.as_str()));
+    Ok(member.map_or_else(|| Ok(agent.clone()), Member::inbox)?)
+}
+
 /// The leader's name and inbox.
 pub fn leader(app: &App, name: &TeamName) -> Outcome<(AgentName, AgentName)> {
     let team = find(app, name)?.ok_or(TeamError::NoLeader)?.value;

@@ -193,7 +193,7 @@ fn members_table(cx: &Cx, board: &Board) -> Table {
     if users {
         table = table.column("User");
     }
-    table = table.column("Type").column("Joined").number("Inbox");
+    table = table.column("Type").column("State").column("Joined").number("Inbox");
     for member in &board.members {
         let mut cells = vec![member.name.clone()];
         if users {
@@ -201,6 +201,7 @@ fn members_table(cx: &Cx, board: &Board) -> Table {
         }
         cells.extend([
             member.agent_type.clone(),
+            member.state.words(),
             cx.time(&member.joined_at),
             member.inbox_count.to_string(),
         ]);

@@ -15,6 +15,7 @@ mod cost;
 mod demo;
 mod doctor;
 mod file;
+mod hook_event;
 mod identity;
 mod inbox;
 mod launch;
@@ -23,17 +24,21 @@ mod main;
 mod mcp;
 mod notify;
 mod notify_rules;
+mod permission;
 mod plan;
 mod prime;
 mod queue;
+mod runtime;
 mod schedule;
 mod scripted_agent;
+mod session;
 mod setup;
 mod setup_agent;
 mod setup_group;
 mod spawn;
 mod task;
 mod team;
+mod team_life;
 mod template;
 mod tick;
 mod timer;
@@ -173,6 +178,12 @@ const ENTRIES: &[Entry] = &[
         lifecycle::run
     ),
     group!(
+        "session",
+        "See and keep the conversations of agents with their programs",
+        session::SessionCommand,
+        session::run
+    ),
+    group!(
         "template",
         "See what kinds of team can be launched",
         template::TemplateCommand,
@@ -194,6 +205,13 @@ const ENTRIES: &[Entry] = &[
     ),
     group!("queue", "Do work that is slow or remote", queue::QueueCommand, queue::run),
     group!("schedule", "Start things at their times", schedule::ScheduleCommand, schedule::run),
+    group!(
+        "permission",
+        "See and answer the questions of agents that wait at a dialog of their own",
+        permission::PermissionCommand,
+        permission::run
+    ),
+    group!("runtime", "Talk to agents that run", runtime::RuntimeCommand, runtime::run),
     single!("tick", "Do all that is due, once", tick::TickArgs, tick::run),
     group!(
         "setup",
@@ -208,6 +226,12 @@ const ENTRIES: &[Entry] = &[
         scripted_agent::run
     ),
     single!("prime", "Tell an agent who it is and what waits for it", prime::PrimeArgs, prime::run),
+    single!(
+        "hook-event",
+        "Tell what an agent is doing (called by the agent's own hooks)",
+        hook_event::HookEventArgs,
+        hook_event::run
+    ),
     single!(
         "mcp",
         "Serve agents that call tools (MCP, on standard input and output)",
@@ -236,6 +260,24 @@ const ENTRIES: &[Entry] = &[
         hidden: true
     ),
 ];
+
+/// Whether `words` are a command that can be typed after the program's name; the error is what the
+/// command line says of them.
+pub fn check(words: &[String]) -> Result<(), String> {
+    let typed = std::iter::once("clawteam").chain(words.iter().map(String::as_str));
+    match command(false).try_get_matches_from(typed) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            use clap::error::ErrorKind::{DisplayHelp, DisplayVersion};
+            if matches!(error.kind(), DisplayHelp | DisplayVersion) {
+                return Ok(());
+            }
+            let text = error.render().to_string();
+            let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            Err(first.trim_start_matches("error: ").to_owned())
+        }
+    }
+}
 
 /// The whole command tree. `complete`: with all subcommands built, for completion scripts.
 fn command(complete: bool) -> Command {

@@ -11,7 +11,7 @@ use crate::app::liveness;
 use crate::app::spawn::{self, Mission, Request, Spawned, WorkspaceMode};
 use crate::core::{AgentName, Diagnose, Outcome, TeamName};
 use crate::domain::agent::BackendKind;
-use crate::domain::agent_cli;
+use crate::domain::agent_cli::Catalog;
 use crate::domain::team::GENERAL_PURPOSE;
 use crate::ports::terminal::Delivery;
 
@@ -52,6 +52,15 @@ pub(super) struct SpawnArgs {
     /// Stop the agent first if it runs already
     #[arg(long)]
     replace: bool,
+    /// Go on with the session that the agent had
+    #[arg(short, long)]
+    resume: bool,
+    /// Start it again whenever it has ended by itself
+    #[arg(long, overrides_with = "no_keepalive")]
+    keepalive: bool,
+    /// Do not start it again [default]
+    #[arg(long, overrides_with = "keepalive")]
+    no_keepalive: bool,
     /// Do not warn of too many agents
     #[arg(short, long)]
     force: bool,
@@ -103,7 +112,7 @@ fn backend_and_command(cx: &Cx, args: &SpawnArgs) -> Outcome<(Option<BackendKind
     let path = cx.app.env.get("PATH").unwrap_or_default();
     let here = PathBuf::from(".");
     let runs = cx.app.processes.find_program(first, &here, path).is_some();
-    if runs || agent_cli::is_known(first) || first.contains('/') {
+    if runs || Catalog::built_in().knows(first) || first.contains('/') {
         command.insert(0, first.clone());
         return Ok((None, command));
     }
@@ -147,6 +156,8 @@ pub(super) fn run(cx: &Cx, args: SpawnArgs) -> Outcome<ExitCode> {
         skip_permissions: either(args.skip_permissions, args.no_skip_permissions),
         replace: args.replace,
         model: args.model,
+        resume: args.resume,
+        keepalive: either(args.keepalive, args.no_keepalive).unwrap_or(false),
         env: std::collections::BTreeMap::new(),
     };
     let spawned = spawn::spawn(&cx.app, &request)?;

@@ -6,8 +6,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Cx;
-use crate::app::{liveness, team};
+use super::team_life::{self, ResumeArgs, StopArgs};
+use crate::app::{agent_state, session, team};
 use crate::core::{AgentName, Diagnose, Failure, Outcome, TeamName};
+use crate::domain::agent_state::StatePart;
 use crate::domain::team::{GENERAL_PURPOSE, Team};
 use crate::output::{self, Table};
 
@@ -25,6 +27,10 @@ pub(super) enum TeamCommand {
     },
     /// Add a member to a team
     AddMember(AddMemberArgs),
+    /// Stop the agents of a team, or one of them; what they made stays
+    Stop(StopArgs),
+    /// Bring a team back after its machine was restarted, or after it was stopped
+    Resume(ResumeArgs),
     /// Stop a team's agents, save their work and remove the team
     Cleanup(CleanupArgs),
 }
@@ -87,6 +93,8 @@ pub(super) fn run(cx: &Cx, command: TeamCommand) -> Outcome<ExitCode> {
         TeamCommand::Discover => discover(cx)?,
         TeamCommand::Status { team } => status(cx, &team)?,
         TeamCommand::AddMember(args) => add_member(cx, args)?,
+        TeamCommand::Stop(args) => return team_life::stop(cx, args),
+        TeamCommand::Resume(args) => return team_life::resume(cx, args),
         TeamCommand::Cleanup(args) => cleanup(cx, args)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -130,6 +138,10 @@ fn make_team(cx: &Cx, args: SpawnTeamArgs) -> Outcome<()> {
         "leadAgentId": made.lead_agent_id,
         "leaderName": leader,
     });
+    let (name, leader_name) = (TeamName::parse(made.name.clone())?, AgentName::parse(&*leader)?);
+    if let Some(id) = session::keep_own(&cx.app, &name, &leader_name)? {
+        payload["sessionId"] = Value::String(id);
+    }
     if !cx.app.identity.user.is_empty() {
         payload["user"] = Value::String(cx.app.identity.user.clone());
     }
@@ -155,13 +167,17 @@ fn discover(cx: &Cx) -> Outcome<()> {
 fn status(cx: &Cx, name: &str) -> Outcome<()> {
     let name = TeamName::parse(name)?;
     let team = team::load(&cx.app, &name)?;
-    let alive = liveness::all(&cx.app, &name);
-    let alive_of = |member: &str| alive.get(member).copied().flatten();
+    let names = team.members.iter().map(|member| member.name.as_str());
+    let looks = agent_state::all(&cx.app, &name, names);
+    let alive_of = |member: &str| looks.get(member).and_then(|look| look.alive);
+    let state_of = |member: &str| {
+        looks.get(member).map(|look| StatePart::from(look.seen.clone())).unwrap_or_default()
+    };
     let members: Vec<Value> = team
         .members
         .iter()
         .map(|member| {
-            json!({
+            let mut shown = json!({
                 "name": member.name,
                 "user": member.user,
                 "agentId": member.agent_id,
@@ -169,7 +185,13 @@ fn status(cx: &Cx, name: &str) -> Outcome<()> {
                 "joinedAt": member.joined_at,
                 "modelName": member.model_name,
                 "alive": alive_of(&member.name),
-            })
+            });
+            if let (Some(shown), Ok(Value::Object(state))) =
+                (shown.as_object_mut(), serde_json::to_value(state_of(&member.name)))
+            {
+                shown.extend(state);
+            }
+            shown
         })
         .collect();
     let payload = json!({
@@ -179,10 +201,15 @@ fn status(cx: &Cx, name: &str) -> Outcome<()> {
         "createdAt": team.created_at,
         "members": members,
     });
-    cx.out.result(&payload, || status_text(cx, &team, &alive_of))
+    cx.out.result(&payload, || status_text(cx, &team, &alive_of, &state_of))
 }
 
-fn status_text(cx: &Cx, team: &Team, alive: &dyn Fn(&str) -> Option<bool>) -> String {
+fn status_text(
+    cx: &Cx,
+    team: &Team,
+    alive: &dyn Fn(&str) -> Option<bool>,
+    state: &dyn Fn(&str) -> StatePart,
+) -> String {
     let mut text = format!("\nTeam: {}\n", team.name);
     if !team.description.is_empty() {
         text.push_str(&format!("  {}\n", team.description));
@@ -193,7 +220,7 @@ fn status_text(cx: &Cx, team: &Team, alive: &dyn Fn(&str) -> Option<bool>) -> St
     if users {
         table = table.column("User");
     }
-    table = table.column("ID").column("Type").column("Alive").column("Joined");
+    table = table.column("ID").column("Type").column("Alive").column("State").column("Joined");
     for member in &team.members {
         let mut cells = vec![member.name.clone()];
         if users {
@@ -208,6 +235,7 @@ fn status_text(cx: &Cx, team: &Team, alive: &dyn Fn(&str) -> Option<bool>) -> St
             member.agent_id.clone(),
             member.agent_type.clone(),
             known.to_owned(),
+            state(&member.name).words(),
             cx.time(&member.joined_at),
         ]);
         table.row(cells);

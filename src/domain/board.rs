@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::agent_state::StatePart;
 use super::cost::CostSummary;
 use super::message::{Message, MessageType};
 use super::overlap::{Overlap, Severity};
@@ -10,12 +11,14 @@ use super::team::{Member, Team};
 use crate::core::Stamp;
 
 /// What was found out about a member besides its document.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
     /// How many messages wait for it.
     pub inbox_count: usize,
     /// Whether it runs, if that can be known.
     pub alive: Option<bool>,
+    /// What it is doing.
+    pub state: StatePart,
 }
 
 /// What a board is made of.
@@ -93,6 +96,9 @@ pub struct MemberPart {
     pub inbox_count: usize,
     /// Whether it runs, if that can be known.
     pub alive: Option<bool>,
+    /// What it is doing.
+    #[serde(flatten)]
+    pub state: StatePart,
     /// The user it belongs to.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub user: String,
@@ -244,6 +250,7 @@ fn member_part((member, seen): (&Member, Seen)) -> MemberPart {
         inbox_name: member.inbox_name(),
         inbox_count: seen.inbox_count,
         alive: seen.alive,
+        state: seen.state,
         user: member.user.clone(),
     }
 }
@@ -305,7 +312,7 @@ mod tests {
             Task { id: "b".into(), status: Status::Blocked, ..Task::default() },
             Task { id: "a".into(), status: Status::Blocked, ..Task::default() },
         ];
-        let seen = vec![Seen { inbox_count: 2, alive: Some(true) }];
+        let seen = vec![Seen { inbox_count: 2, alive: Some(true), state: StatePart::default() }];
         let conflicts = Conflicts::Unknown {};
         let board = Board::of(Snapshot { team, seen, tasks, messages, cost: None, conflicts });
         serde_json::to_value(&board).expect("a board is JSON")
@@ -321,6 +328,7 @@ mod tests {
         assert_eq!(board["team"]["leaderName"], "lead");
         assert_eq!(board["members"][0]["inboxCount"], 2);
         assert_eq!(board["members"][0]["alive"], true);
+        assert_eq!(board["members"][0]["state"], "unknown");
         assert_eq!(board["members"][0].get("user"), None);
         assert_eq!(board["members"][1]["memberKey"], "bob_w");
         assert_eq!(board["members"][1]["user"], "bob");

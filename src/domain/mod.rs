@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod agent_cli;
+pub mod agent_state;
 pub mod approval;
 pub mod artifact;
 pub mod board;
@@ -13,6 +14,7 @@ pub mod chain;
 pub mod cost;
 pub mod expr;
 pub mod fence;
+pub mod fields;
 pub mod identity;
 pub mod lax;
 pub mod message;
@@ -22,8 +24,11 @@ pub mod overlap;
 pub mod prime;
 pub mod profile;
 pub mod prompt;
+pub mod provision;
 pub mod queue;
+pub mod runtime;
 pub mod schedule;
+pub mod session;
 pub mod settings;
 pub mod setup;
 pub mod task;

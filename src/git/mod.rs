@@ -8,6 +8,7 @@
 
 mod changes;
 mod cli;
+mod furnish;
 mod history;
 mod merge;
 mod read;
@@ -19,8 +20,8 @@ use std::path::{Path, PathBuf};
 
 use crate::ports::Git;
 use crate::ports::git::{
-    Change, CommitInfo, FileChange, GitError, MergeOutcome, Repository, Salvage, Version,
-    WorktreeStatus,
+    Change, CommitInfo, FileChange, Furnished, Furnishing, GitError, MergeOutcome, Repository,
+    Salvage, Version, WorktreeStatus,
 };
 
 /// Git as it is installed on this machine.
@@ -87,6 +88,18 @@ impl Git for GitProgram {
         base: &str,
     ) -> Result<bool, GitError> {
         self.create_worktree(root, path, branch, base)
+    }
+
+    fn furnish(&self, wanted: &Furnishing<'_>) -> Result<Furnished, GitError> {
+        self.furnish_worktree(wanted)
+    }
+
+    fn exclude(&self, worktree: &Path, paths: &[PathBuf]) -> Result<Vec<String>, GitError> {
+        self.exclude_from_commits(worktree, paths)
+    }
+
+    fn checkout_file(&self, root: &Path, name: &str) -> Result<Option<String>, GitError> {
+        self.read_checkout_file(root, name)
     }
 
     fn status(&self, path: &Path) -> Result<WorktreeStatus, GitError> {

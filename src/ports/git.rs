@@ -172,6 +172,36 @@ pub struct CommitInfo {
     pub subject: String,
 }
 
+/// Files that are to be brought from one working tree into another. Paths are relative to the
+/// tops, without `..`.
+pub struct Furnishing<'a> {
+    /// The top of the working tree that they come from.
+    pub from: &'a Path,
+    /// The top of the worktree that they go to.
+    pub to: &'a Path,
+    /// What is copied; `*` and `?` stand for characters of a name.
+    pub copy: &'a [String],
+    /// What is shared by a symbolic link.
+    pub link: &'a [String],
+    /// Whether files of a name are copied only if they are named without wildcards.
+    pub withheld: &'a dyn Fn(&str) -> bool,
+}
+
+/// What came of a [`Furnishing`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Furnished {
+    /// How many files were copied.
+    pub copied: usize,
+    /// How many links were made.
+    pub linked: usize,
+    /// Patterns and names that nothing fits.
+    pub missing: Vec<String>,
+    /// Files that were not copied because they were not named.
+    pub withheld: Vec<String>,
+    /// The topmost of what is new in the worktree.
+    pub made: Vec<PathBuf>,
+}
+
 /// A state of a repository's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version<'a> {
@@ -261,6 +291,17 @@ pub trait Git: Send + Sync {
         branch: &str,
         base: &str,
     ) -> Result<bool, GitError>;
+
+    /// Brings files into a worktree that git does not keep. What is there already stays as it is.
+    /// Nothing is written through a link that the repository holds.
+    fn furnish(&self, wanted: &Furnishing<'_>) -> Result<Furnished, GitError>;
+
+    /// Keeps these paths of `worktree` from being committed: what git does not ignore is added to
+    /// the repository's own list of ignored files, which no commit holds. Returns what was added.
+    fn exclude(&self, worktree: &Path, paths: &[PathBuf]) -> Result<Vec<String>, GitError>;
+
+    /// The text of a file of the working tree at `root`, `None` if there is none.
+    fn checkout_file(&self, root: &Path, name: &str) -> Result<Option<String>, GitError>;
 
     /// What is uncommitted in the worktree at `path`.
     fn status(&self, path: &Path) -> Result<WorktreeStatus, GitError>;

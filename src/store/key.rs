@@ -1,5 +1,9 @@
 //! Where each document lies: the one table of paths below the data directory.
 
+mod agent;
+mod launch;
+mod workflow;
+
 use std::fmt;
 
 use crate::core::{AgentName, Name, TaskId, TeamName};
@@ -88,66 +92,6 @@ impl Dir {
         Self(format!("harness/{team}"))
     }
 
-    /// The user's team templates, in the data directory of the user's home.
-    pub fn templates() -> Self {
-        Self("templates".into())
-    }
-
-    /// The workflows of a team.
-    pub fn workflows(team: &TeamName) -> Self {
-        Self(format!("workflows/{team}"))
-    }
-
-    /// The versions of a workflow.
-    pub fn workflow(team: &TeamName, workflow: &Name) -> Self {
-        Self(format!("workflows/{team}/{workflow}"))
-    }
-
-    /// Which runs of a workflow were started for which request, by a digest of its key.
-    pub fn run_keys(team: &TeamName, workflow: &Name) -> Self {
-        Self(format!("workflows/{team}/{workflow}/keys"))
-    }
-
-    /// The runs of workflows of a team.
-    pub fn runs(team: &TeamName) -> Self {
-        Self(format!("runs/{team}"))
-    }
-
-    /// A run of a workflow.
-    pub fn run(team: &TeamName, run: &Name) -> Self {
-        Self(format!("runs/{team}/{run}"))
-    }
-
-    /// What people asked of a run and the run has not taken up yet.
-    pub fn run_requests(team: &TeamName, run: &Name) -> Self {
-        Self(format!("runs/{team}/{run}/requests"))
-    }
-
-    /// What workers found out for a run, one document for each attempt.
-    pub fn run_results(team: &TeamName, run: &Name) -> Self {
-        Self(format!("runs/{team}/{run}/results"))
-    }
-
-    /// What wakes the runs of a team.
-    pub fn wakes(team: &TeamName) -> Self {
-        Self(format!("wakes/{team}"))
-    }
-
-    /// Markers of runs that shall look at the world again. Derived: `tick` makes them anew.
-    pub fn pokes(team: &TeamName) -> Self {
-        Self(format!("wakes/{team}/pokes"))
-    }
-
-    /// When runs want to be looked at, as `<13 digits of milliseconds>-<run>`. Derived.
-    pub fn timers(team: &TeamName) -> Self {
-        Self(format!("wakes/{team}/timers"))
-    }
-
-    /// Markers of runs that wait for events of their team. Derived.
-    pub fn events_awaited(team: &TeamName) -> Self {
-        Self(format!("wakes/{team}/events"))
-    }
-
     /// The approvals of a team.
     pub fn approvals(team: &TeamName) -> Self {
         Self(format!("approvals/{team}"))
@@ -225,11 +169,6 @@ impl Key {
     /// The settings, in the data directory of the user's home.
     pub fn settings() -> Self {
         Self("config.json".into())
-    }
-
-    /// A team template of the user, in the data directory of the user's home.
-    pub fn template(name: &Name) -> Self {
-        Dir::templates().entry(&format!("{name}.toml"))
     }
 
     /// Name, members and budget of a team. A team exists if and only if this document does.
@@ -440,6 +379,8 @@ pub enum Scope {
     Approvals(TeamName),
     /// Which services failed of late.
     Breakers,
+    /// Which ports belong to which agent.
+    Ports,
     /// The queue of a team.
     Queue(TeamName),
     /// The schedules of a team.
@@ -448,6 +389,12 @@ pub enum Scope {
     Notifications(TeamName),
     /// The artifacts of a team.
     Artifacts(TeamName),
+    /// What an agent's hooks told.
+    AgentState(TeamName, AgentName),
+    /// The terminal of an agent: who types into it, and what was given to it.
+    Terminal(TeamName, AgentName),
+    /// How messages are passed on to the agents of a team.
+    Runtime(TeamName),
 }
 
 impl Scope {
@@ -468,10 +415,16 @@ impl Scope {
             Self::Run(team, run) => Dir::run(team, run).entry("run.lock"),
             Self::Approvals(team) => Dir::approvals(team).entry("approvals.lock"),
             Self::Breakers => Dir::breakers().entry("breakers.lock"),
+            Self::Ports => Dir("locks".into()).entry("ports.lock"),
             Self::Queue(team) => Dir::queue(team).entry("queue.lock"),
             Self::Schedules(team) => Dir::schedules(team).entry("schedules.lock"),
             Self::Notifications(team) => Dir::notifications(team).entry("notifications.lock"),
             Self::Artifacts(team) => Dir::artifacts(team).entry("artifacts.lock"),
+            Self::AgentState(team, agent) => {
+                Dir::agents(team).entry(&format!("{agent}.state.lock"))
+            }
+            Self::Terminal(team, agent) => Dir::agents(team).entry(&format!("{agent}.given.lock")),
+            Self::Runtime(team) => Dir::team(team).entry("runtime_state.json.lock"),
         }
     }
 
@@ -487,12 +440,19 @@ impl Scope {
         if stem == "breakers" {
             return Some(Self::Breakers);
         }
+        if stem == "ports" {
+            return Some(Self::Ports);
+        }
         let (kind, name) = stem.split_once('-')?;
         let team = || TeamName::parse(name).ok();
         // No name holds a `+`.
         let team_and_name = || {
             let (team, name) = name.split_once('+')?;
             Some((TeamName::parse(team).ok()?, Name::parse(name).ok()?))
+        };
+        let team_and_agent = || {
+            let (team, agent) = name.split_once('+')?;
+            Some((TeamName::parse(team).ok()?, AgentName::parse(agent).ok()?))
         };
         match kind {
             "team" => team().map(Self::Team),
@@ -509,6 +469,9 @@ impl Scope {
             "schedules" => team().map(Self::Schedules),
             "notifications" => team().map(Self::Notifications),
             "artifacts" => team().map(Self::Artifacts),
+            "state" => team_and_agent().map(|(team, agent)| Self::AgentState(team, agent)),
+            "terminal" => team_and_agent().map(|(team, agent)| Self::Terminal(team, agent)),
+            "runtime" => team().map(Self::Runtime),
             _ => None,
         }
     }
@@ -523,6 +486,7 @@ impl Scope {
             ["teams", name, "config.json"] => team(name).map(Self::Team),
             ["teams", name, "spawn_registry.json"] => team(name).map(Self::SpawnRegistry),
             ["teams", name, "agent_health.json"] => team(name).map(Self::AgentHealth),
+            ["sessions", name, _] => team(name).map(Self::SpawnRegistry),
             ["tasks", name, _] => team(name).map(Self::Tasks),
             ["workspaces", name, _] => team(name).map(Self::Workspaces),
             ["workflows", name, flow, ..] => {
@@ -531,10 +495,24 @@ impl Scope {
             ["runs", name, run, ..] => Some(Self::Run(team(name)?, Name::parse(run).ok()?)),
             ["approvals", name, _] => team(name).map(Self::Approvals),
             ["breakers", _] => Some(Self::Breakers),
+            ["ports.json"] => Some(Self::Ports),
             ["queue", name, ..] => team(name).map(Self::Queue),
             ["schedules", name, _] => team(name).map(Self::Schedules),
             ["notifications", name, ..] => team(name).map(Self::Notifications),
             ["artifacts", name, ..] => team(name).map(Self::Artifacts),
+            ["teams", name, "runtime_state.json"] => team(name).map(Self::Runtime),
+            ["agents", name, file] => {
+                let agent = |end| AgentName::parse(file.strip_suffix(end)?).ok();
+                let state = agent(".state.json").map(|agent| (agent, true));
+                let (agent, state) =
+                    state.or_else(|| agent(".given.json").map(|agent| (agent, false)))?;
+                let team = team(name)?;
+                Some(if state {
+                    Self::AgentState(team, agent)
+                } else {
+                    Self::Terminal(team, agent)
+                })
+            }
             _ => None,
         }
     }
@@ -555,10 +533,14 @@ impl Scope {
             Self::Run(team, run) => format!("run-{team}+{run}"),
             Self::Approvals(team) => format!("approvals-{team}"),
             Self::Breakers => "breakers".to_owned(),
+            Self::Ports => "ports".to_owned(),
             Self::Queue(team) => format!("queue-{team}"),
             Self::Schedules(team) => format!("schedules-{team}"),
             Self::Notifications(team) => format!("notifications-{team}"),
             Self::Artifacts(team) => format!("artifacts-{team}"),
+            Self::AgentState(team, agent) => format!("state-{team}+{agent}"),
+            Self::Terminal(team, agent) => format!("terminal-{team}+{agent}"),
+            Self::Runtime(team) => format!("runtime-{team}"),
         };
         Dir("journal".into()).entry(&format!("{name}.json"))
     }
@@ -580,10 +562,14 @@ impl fmt::Display for Scope {
             Self::Run(_, run) => write!(f, "run '{run}'"),
             Self::Approvals(team) => write!(f, "the approvals of team '{team}'"),
             Self::Breakers => write!(f, "the circuit breakers"),
+            Self::Ports => write!(f, "the ports"),
             Self::Queue(team) => write!(f, "the queue of team '{team}'"),
             Self::Schedules(team) => write!(f, "the schedules of team '{team}'"),
             Self::Notifications(team) => write!(f, "the notifications of team '{team}'"),
             Self::Artifacts(team) => write!(f, "the artifacts of team '{team}'"),
+            Self::AgentState(_, agent) => write!(f, "the state of agent '{agent}'"),
+            Self::Terminal(_, agent) => write!(f, "the terminal of agent '{agent}'"),
+            Self::Runtime(team) => write!(f, "the runtime state of team '{team}'"),
         }
     }
 }

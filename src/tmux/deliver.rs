@@ -182,6 +182,11 @@ impl Typist<'_> {
         }
     }
 
+    /// See [`Terminal::paste`](crate::ports::Terminal::paste).
+    pub(super) fn paste_alone(&self, text: &str) -> Result<bool, TerminalError> {
+        self.paste(&prepare(text))
+    }
+
     /// Puts the text into the input of the program; `false` if it could not be.
     fn paste(&self, text: &str) -> Result<bool, TerminalError> {
         // Buffers are shared by all of the server, and so is a name that two deliveries choose.

@@ -14,6 +14,7 @@ mod doctor;
 mod git;
 mod install;
 mod launch;
+mod life;
 mod mcp;
 mod notify;
 mod prime;

@@ -11,6 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("domain", &["core"]),
     ("ports", &["core"]),
     ("store", &["core"]),
+    ("foreign", &["core", "ports"]),
     ("git", &["core", "ports"]),
     ("proc", &["core", "ports"]),
     ("tmux", &["core", "ports"]),
@@ -24,14 +25,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "agent", "app", "core", "domain", "dotfiles", "env", "git", "mcp", "output", "ports",
-            "proc", "store", "tmux", "web",
+            "agent", "app", "core", "domain", "dotfiles", "env", "foreign", "git", "mcp", "output",
+            "ports", "proc", "store", "tmux", "web",
         ],
     ),
 ];
 
 /// The adapters are put together in one place.
-const ADAPTERS: &[&str] = &["dotfiles::", "git::", "proc::", "tmux::", "web::", "store::FsBackend"];
+const ADAPTERS: &[&str] =
+    &["dotfiles::", "foreign::", "git::", "proc::", "tmux::", "web::", "store::FsBackend"];
 const COMPOSITION: &[&str] = &["src/cli/main.rs", "src/cli/setup.rs"];
 
 /// Something that is done in few places only.
@@ -58,6 +60,8 @@ const RESERVED: &[Reserved] = &[
             "src/git/",
             "src/proc/",
             "src/tmux/",
+            // What the programs of agents wrote.
+            "src/foreign/",
             // Settings of other programs.
             "src/dotfiles/",
             // Files that the user named.

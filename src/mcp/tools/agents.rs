@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{Nature, Tool};
 use crate::app::launch;
 use crate::app::spawn::{self, Mission, WorkspaceMode};
+use crate::app::wait::Stop;
 use crate::core::{Diagnose, Outcome, TeamName};
 use crate::domain::agent::BackendKind;
 use crate::domain::team::GENERAL_PURPOSE;
@@ -47,6 +48,8 @@ pub(super) const TOOLS: &[Tool] = &[
             REPO,
             maybe("command", Kind::Texts).about("The agents' program and arguments"),
             maybe("model", Kind::Text),
+            maybe("permissions", Kind::Text)
+                .about("What agents may do without asking: ask, edit or full"),
         ],
         nature: Nature::Works,
         run: launch_team,
@@ -97,6 +100,8 @@ fn spawn_agent(call: Call) -> Outcome<Answer> {
         skip_permissions: None,
         replace: call.args.truth("replace").unwrap_or(false),
         model: call.args.some("model"),
+        resume: false,
+        keepalive: false,
         env: std::collections::BTreeMap::new(),
     };
     let spawned = spawn::spawn(&call.app, &request)?;
@@ -127,8 +132,10 @@ fn launch_team(call: Call) -> Outcome<Answer> {
         repo: call.args.some("repo").map(PathBuf::from),
         command: call.args.list("command"),
         model: call.args.some("model"),
+        permissions: call.args.some("permissions"),
         ..launch::Request::default()
     };
     let plan = launch::plan(&call.app, &request)?;
-    Answer::of(&launch::launch(&call.app, &plan, &|_| {})?)
+    let hearers = launch::Hearers { tell: &|_| {}, stop: &Stop::default(), leave: &|_| {} };
+    Answer::of(&launch::launch(&call.app, &plan, hearers)?)
 }
