@@ -22,6 +22,7 @@ mod prompt;
 mod python;
 mod queue;
 mod readme;
+mod real_screens;
 mod schedule;
 mod scripted_agent;
 mod spawn;
