@@ -81,7 +81,6 @@ fn named(
 /// Whether the help names the option as a word of its own.
 fn has(help: &str, option: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
-    help.match_indices(option).any(|(at, _)| {
-        !help[..at].ends_with(part) && !help[at + option.len()..].starts_with(part)
-    })
+    help.match_indices(option)
+        .any(|(at, _)| !help[..at].ends_with(part) && !help[at + option.len()..].starts_with(part))
 }

@@ -22,7 +22,8 @@ pub(super) fn answer(script: &Script, call: &str, body: &Value) -> Answer {
         })
     } else {
         // Which model to use, who speaks next: asked for as JSON.
-        let choice = json!({"reasoning": "scripted", "next_speaker": "user", "model_choice": "pro"});
+        let choice =
+            json!({"reasoning": "scripted", "next_speaker": "user", "model_choice": "pro"});
         Said::Text(choice.to_string())
     };
     let part = match said {

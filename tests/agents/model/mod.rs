@@ -13,8 +13,8 @@ mod responses;
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -87,7 +87,8 @@ impl Model {
     ) -> std::io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port))?;
         let address = listener.local_addr()?;
-        let served = Arc::new(Served { scripts: Mutex::new(scripts), log, count: AtomicUsize::new(0) });
+        let served =
+            Arc::new(Served { scripts: Mutex::new(scripts), log, count: AtomicUsize::new(0) });
         let all = Arc::clone(&served);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
