@@ -37,8 +37,17 @@ impl Crew {
             let program = program.display().to_string();
             let log = crew.log.display().to_string();
             run(&mut crew.command(&[
-                "spawn", "tmux", "-t", TEAM, "-n", &agent, "--no-workspace", "--force", "--",
-                &program, &log,
+                "spawn",
+                "tmux",
+                "-t",
+                TEAM,
+                "-n",
+                &agent,
+                "--no-workspace",
+                "--force",
+                "--",
+                &program,
+                &log,
             ]))?;
         }
         Ok(crew)
@@ -114,11 +123,8 @@ pub(crate) fn status(bench: &mut Bench) -> Result<()> {
     let crew = Crew::new(bench, "status", agents)?;
     let panes = ["list-panes", "-a", "-F", "#{pane_id} #{pane_dead} #{pane_pid} #{pane_title}"];
     let ask = ["--json", "team", "status", TEAM];
-    let times = in_turn(
-        bench.runs(50),
-        || time(&mut crew.command(&ask)),
-        || time(&mut crew.tmux(&panes)),
-    )?;
+    let times =
+        in_turn(bench.runs(50), || time(&mut crew.command(&ask)), || time(&mut crew.tmux(&panes)))?;
     let what = format!("`team status` of {agents} agents / one call of tmux");
     bench.rows.push(Row::at_most(&what, times, 3.0));
     Ok(())
@@ -141,7 +147,10 @@ pub(crate) fn idle(bench: &mut Bench) -> Result<()> {
     drop(crew);
     let spent = after.saturating_sub(before);
     bench.rows.push(Row {
-        what: format!("processor time of clawteam for {AGENTS} idle agents, {} s", minute.as_secs()),
+        what: format!(
+            "processor time of clawteam for {AGENTS} idle agents, {} s",
+            minute.as_secs()
+        ),
         ours: milliseconds(spent),
         reference: String::new(),
         ratio: String::new(),

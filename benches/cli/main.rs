@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "it sets up and measures everything itself")]
 
 mod agents;
+mod launch;
 mod measure;
 mod workflow;
 mod world;
@@ -43,7 +44,7 @@ struct Bench {
 
 type Part = fn(&mut Bench) -> Result<()>;
 
-const PARTS: [(&str, Part); 9] = [
+const PARTS: [(&str, Part); 10] = [
     ("version", version),
     ("durable", durable),
     ("python", against_python),
@@ -53,6 +54,7 @@ const PARTS: [(&str, Part); 9] = [
     ("message", agents::message),
     ("status", agents::status),
     ("idle", agents::idle),
+    ("launch", launch::launch),
 ];
 
 fn main() -> ExitCode {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{Nature, Tool};
 use crate::app::launch;
+use crate::app::profile;
 use crate::app::spawn::{self, Mission, WorkspaceMode};
 use crate::app::wait::Stop;
 use crate::core::{Diagnose, Outcome, TeamName};
@@ -98,7 +99,10 @@ fn spawn_agent(call: Call) -> Outcome<Answer> {
         skip_permissions: None,
         replace: call.args.truth("replace").unwrap_or(false),
         model: call.args.some("model"),
+        resume: false,
+        keepalive: false,
         env: std::collections::BTreeMap::new(),
+        setup: profile::Setup::default(),
     };
     let spawned = spawn::spawn(&call.app, &request)?;
     let mut answer = json!({
