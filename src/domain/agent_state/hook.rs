@@ -12,6 +12,9 @@ use crate::core::text::cut;
 /// enough for a document that is rewritten at every turn.
 const QUESTION_CHARS_MAX: usize = 4000;
 
+/// How Codex 0.169 begins when it asks its model for a title.
+const TITLE: &str = "Generate a concise, single-line task title";
+
 /// What an event says about the agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
@@ -141,7 +144,10 @@ fn claude(event: &str, payload: &Value) -> Option<(News, Option<Answer>)> {
 }
 
 fn codex(event: &str, payload: &Value) -> Option<(News, Option<Answer>)> {
+    // Codex also tells of the thread in which it makes up a title for the session.
+    let asked = payload.get("input-messages").and_then(|messages| messages.get(0)?.as_str());
     match event {
+        "agent-turn-complete" if asked.is_some_and(|asked| asked.starts_with(TITLE)) => None,
         "agent-turn-complete" => Some((is(State::Idle), None)),
         "approval-requested" => Some((News::Asks(tool_question(payload)), None)),
         _ => claude(event, payload),
