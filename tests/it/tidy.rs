@@ -24,8 +24,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "agent", "app", "core", "domain", "env", "foreign", "git", "mcp", "output", "ports", "proc",
-            "store", "tmux", "web",
+            "agent", "app", "core", "domain", "env", "foreign", "git", "mcp", "output", "ports",
+            "proc", "store", "tmux", "web",
         ],
     ),
 ];
