@@ -2,6 +2,7 @@
 
 mod agent;
 mod harness;
+mod hook;
 mod launch;
 mod workflow;
 

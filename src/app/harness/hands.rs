@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{HarnessError, change, id_of};
 use crate::app::agent_state::{self, Screens};
+use crate::app::profile::Setup;
 use crate::app::spawn::{self, Mission, Request, Spawned, WorkspaceMode};
 use crate::app::{App, agents, liveness, team, workspace};
 use crate::core::{AgentName, Delivery, Failure, Name, Outcome, TeamName};
@@ -133,6 +134,7 @@ fn request(app: &App, team: &TeamName, run: &Harness, hand: &Hand) -> Outcome<Re
         // Whoever conducts decides whether it is still needed.
         keepalive: false,
         env: std::collections::BTreeMap::new(),
+        setup: Setup::default(),
     })
 }
 

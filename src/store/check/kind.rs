@@ -35,8 +35,18 @@ pub(super) enum Walk {
 }
 
 /// Directories at the top whose documents are not checked one by one.
-const LEFT_ALONE: [&str; 8] =
-    ["activity", "plugins", "quarantine", "queues", "skills", "templates", "trash", "wakes"];
+const LEFT_ALONE: [&str; 10] = [
+    "activity",
+    "hooks",
+    "plugins",
+    "quarantine",
+    "queues",
+    "setup",
+    "skills",
+    "templates",
+    "trash",
+    "wakes",
+];
 
 /// Directories at the top with collections of documents.
 const WALKED: [&str; 21] = [
