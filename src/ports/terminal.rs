@@ -71,6 +71,28 @@ pub struct WindowPlan<'a> {
     pub keep_after_exit: bool,
 }
 
+/// What a window shows at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Its lines, with the escape sequences of colours.
+    pub screen: String,
+    /// Whether its program has ended and the window is kept for reading.
+    pub ended: bool,
+}
+
+/// Whether the program in a window reads what is typed, as far as the system shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// It waits for a line.
+    Lines,
+    /// It waits for keys.
+    Keys,
+    /// It does something else.
+    No,
+    /// The system does not tell.
+    Unknown,
+}
+
 /// Windows of a terminal multiplexer.
 pub trait Terminal: Send + Sync {
     /// Whether tmux can be run at all.
@@ -83,6 +105,9 @@ pub trait Terminal: Send + Sync {
     /// Whether the window is still there, on the server that it was made on.
     fn exists(&self, window: &Window) -> bool;
 
+    /// Whether the window's program reads at this moment.
+    fn reads(&self, window: &Window) -> Result<Reads, TerminalError>;
+
     /// Types `text` into the window's program once it reads input, then the submit key, and
     /// watches whether the program takes it.
     fn deliver(
@@ -94,6 +119,19 @@ pub trait Terminal: Send + Sync {
 
     /// The last lines on the window's screen, blank ones left out.
     fn tail(&self, window: &Window, lines: usize) -> Result<Vec<String>, TerminalError>;
+
+    /// What the windows show, in their order; `None` for one that is gone. One call of tmux,
+    /// however many windows these are (but for very many).
+    fn screens(&self, windows: &[Window]) -> Result<Vec<Option<Shown>>, TerminalError>;
+
+    /// Puts `text` into the input of the window's program, between the marks of a paste if the
+    /// program asked for them, and nothing after it. Returns whether that was possible; what the
+    /// program makes of it is another question.
+    fn paste(&self, window: &Window, text: &str) -> Result<bool, TerminalError>;
+
+    /// Presses keys in the window, by the names that tmux has for them (`Enter`, `Down`, `2`).
+    /// Returns whether that was possible; what the program makes of them is another question.
+    fn press(&self, window: &Window, keys: &[String]) -> Result<bool, TerminalError>;
 
     /// Closes the window. Already gone is success.
     fn close(&self, window: &Window) -> Result<(), TerminalError>;

@@ -14,6 +14,7 @@ mod pane;
 mod reader;
 mod ready;
 mod rows;
+mod screens;
 mod tty;
 mod view;
 
@@ -28,7 +29,7 @@ use self::deliver::Typist;
 use self::pane::Pane;
 use self::rows::PaneRow;
 use crate::core::{AgentName, TeamName};
-use crate::ports::terminal::{Delivery, Window, WindowPlan};
+use crate::ports::terminal::{Delivery, Reads, Shown, Window, WindowPlan};
 use crate::ports::{Terminal, TerminalError};
 
 /// The windows of one tmux server.
@@ -75,6 +76,11 @@ impl Terminal for Tmux {
         Pane::of(window).is_some_and(|pane| pane.exists(&self.server))
     }
 
+    fn reads(&self, window: &Window) -> Result<Reads, TerminalError> {
+        let pane = Pane::of(window).ok_or_else(|| gone(window))?;
+        Typist { server: &self.server, pane }.reads()?.ok_or_else(|| gone(window))
+    }
+
     fn deliver(
         &self,
         window: &Window,
@@ -92,6 +98,19 @@ impl Terminal for Tmux {
         let written: Vec<&str> = look.screen.lines().filter(|line| !line.is_empty()).collect();
         let first = written.len().saturating_sub(lines);
         Ok(written[first..].iter().map(|line| (*line).to_owned()).collect())
+    }
+
+    fn screens(&self, windows: &[Window]) -> Result<Vec<Option<Shown>>, TerminalError> {
+        screens::look(&self.server, windows)
+    }
+
+    fn paste(&self, window: &Window, text: &str) -> Result<bool, TerminalError> {
+        let Some(pane) = Pane::of(window) else { return Ok(false) };
+        Typist { server: &self.server, pane }.paste_alone(text)
+    }
+
+    fn press(&self, window: &Window, keys: &[String]) -> Result<bool, TerminalError> {
+        screens::press(&self.server, window, keys)
     }
 
     fn close(&self, window: &Window) -> Result<(), TerminalError> {

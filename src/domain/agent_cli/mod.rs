@@ -16,7 +16,7 @@ pub use catalog::{BadRow, Catalog, GENERIC, RowFile};
 pub use line::{Call, CommandLine, McpServer, command_line};
 pub use row::{
     AgentCli, Allow, Composer, DialogKind, DialogSpec, Level, NoLevel, Otherwise, Permissions,
-    Screen, Words,
+    Screen, Server, Words,
 };
 
 /// How the program of a command is run, by the rows that come with clawteam.

@@ -98,8 +98,9 @@ pub fn read(row: &AgentCli, screen: &str) -> Reading {
     let marked = |marks: &[String]| marks::any(marks, &lines);
     match composer {
         Some(Some(text)) => Reading::Draft { text },
+        // Some show their composer before they are there.
+        _ if marked(&row.screen.starting) => Reading::Starting,
         Some(None) => Reading::Ready,
-        None if marked(&row.screen.starting) => Reading::Starting,
         None if marked(&row.screen.idle) || marked(&row.screen.ready) => Reading::Ready,
         None => Reading::Unknown,
     }
@@ -184,6 +185,9 @@ fn question_start(lines: &[Line], menu: usize) -> usize {
 /// The composer: `None` if there is none, otherwise the text in it, if there is any.
 fn composer(row: &AgentCli, lines: &[Line]) -> Option<Option<String>> {
     let spec = &row.screen.composer;
+    if spec.ruled {
+        return ruled(lines);
+    }
     let at = lines.iter().rposition(|line| line.after_prefix(&spec.prefix).is_some())?;
     let below = spec.below.unwrap_or(BELOW_COMPOSER);
     let first = lines[at].after_prefix(&spec.prefix)?;
@@ -202,5 +206,17 @@ fn composer(row: &AgentCli, lines: &[Line]) -> Option<Option<String>> {
         text.push_str(&line.typed());
     }
     let text = text.trim().to_owned();
+    Some((!text.is_empty()).then_some(text))
+}
+
+/// A composer without a prefix: what stands between the last two rules, if nothing follows them.
+fn ruled(lines: &[Line]) -> Option<Option<String>> {
+    let last = lines.iter().rposition(Line::is_rule)?;
+    let first = lines[..last].iter().rposition(Line::is_rule)?;
+    if lines[last + 1..].iter().any(|line| !line.is_blank()) {
+        return None;
+    }
+    let typed: Vec<String> = lines[first + 1..last].iter().map(Line::typed).collect();
+    let text = typed.join("\n").trim().to_owned();
     Some((!text.is_empty()).then_some(text))
 }
