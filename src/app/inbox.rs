@@ -219,6 +219,11 @@ impl Taken {
         self.entries.is_empty()
     }
 
+    /// Gives back all messages but those that are `wanted`.
+    pub fn keep(&mut self, mut wanted: impl FnMut(&Message) -> bool) {
+        self.entries.retain(|(_, message)| wanted(message));
+    }
+
     /// Removes the messages for good: whoever took them has shown them.
     pub fn settle(self, app: &App) -> Outcome<()> {
         let mut filed = log::Filed::of(app, &self.team);

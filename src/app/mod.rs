@@ -3,6 +3,7 @@
 //! Nothing here prints or parses arguments; the command line and every other face call the same
 //! functions.
 
+pub mod agent_state;
 pub mod agents;
 pub mod approval;
 pub mod artifact;
@@ -19,6 +20,7 @@ pub mod notify;
 pub mod queue;
 pub mod respawn;
 pub mod runner;
+pub mod runtime;
 pub mod schedule;
 pub mod settings;
 pub mod spawn;

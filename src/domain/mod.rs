@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod agent_cli;
+pub mod agent_state;
 pub mod approval;
 pub mod artifact;
 pub mod board;
@@ -21,6 +22,7 @@ pub mod notify_rules;
 pub mod profile;
 pub mod prompt;
 pub mod queue;
+pub mod runtime;
 pub mod schedule;
 pub mod settings;
 pub mod task;

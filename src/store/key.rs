@@ -1,5 +1,8 @@
 //! Where each document lies: the one table of paths below the data directory.
 
+mod agent;
+mod workflow;
+
 use std::fmt;
 
 use crate::core::{AgentName, Name, TaskId, TeamName};
@@ -91,61 +94,6 @@ impl Dir {
     /// The user's team templates, in the data directory of the user's home.
     pub fn templates() -> Self {
         Self("templates".into())
-    }
-
-    /// The workflows of a team.
-    pub fn workflows(team: &TeamName) -> Self {
-        Self(format!("workflows/{team}"))
-    }
-
-    /// The versions of a workflow.
-    pub fn workflow(team: &TeamName, workflow: &Name) -> Self {
-        Self(format!("workflows/{team}/{workflow}"))
-    }
-
-    /// Which runs of a workflow were started for which request, by a digest of its key.
-    pub fn run_keys(team: &TeamName, workflow: &Name) -> Self {
-        Self(format!("workflows/{team}/{workflow}/keys"))
-    }
-
-    /// The runs of workflows of a team.
-    pub fn runs(team: &TeamName) -> Self {
-        Self(format!("runs/{team}"))
-    }
-
-    /// A run of a workflow.
-    pub fn run(team: &TeamName, run: &Name) -> Self {
-        Self(format!("runs/{team}/{run}"))
-    }
-
-    /// What people asked of a run and the run has not taken up yet.
-    pub fn run_requests(team: &TeamName, run: &Name) -> Self {
-        Self(format!("runs/{team}/{run}/requests"))
-    }
-
-    /// What workers found out for a run, one document for each attempt.
-    pub fn run_results(team: &TeamName, run: &Name) -> Self {
-        Self(format!("runs/{team}/{run}/results"))
-    }
-
-    /// What wakes the runs of a team.
-    pub fn wakes(team: &TeamName) -> Self {
-        Self(format!("wakes/{team}"))
-    }
-
-    /// Markers of runs that shall look at the world again. Derived: `tick` makes them anew.
-    pub fn pokes(team: &TeamName) -> Self {
-        Self(format!("wakes/{team}/pokes"))
-    }
-
-    /// When runs want to be looked at, as `<13 digits of milliseconds>-<run>`. Derived.
-    pub fn timers(team: &TeamName) -> Self {
-        Self(format!("wakes/{team}/timers"))
-    }
-
-    /// Markers of runs that wait for events of their team. Derived.
-    pub fn events_awaited(team: &TeamName) -> Self {
-        Self(format!("wakes/{team}/events"))
     }
 
     /// The approvals of a team.
@@ -448,6 +396,12 @@ pub enum Scope {
     Notifications(TeamName),
     /// The artifacts of a team.
     Artifacts(TeamName),
+    /// What an agent's hooks told.
+    AgentState(TeamName, AgentName),
+    /// The terminal of an agent: who types into it, and what was given to it.
+    Terminal(TeamName, AgentName),
+    /// How messages are passed on to the agents of a team.
+    Runtime(TeamName),
 }
 
 impl Scope {
@@ -472,6 +426,11 @@ impl Scope {
             Self::Schedules(team) => Dir::schedules(team).entry("schedules.lock"),
             Self::Notifications(team) => Dir::notifications(team).entry("notifications.lock"),
             Self::Artifacts(team) => Dir::artifacts(team).entry("artifacts.lock"),
+            Self::AgentState(team, agent) => {
+                Dir::agents(team).entry(&format!("{agent}.state.lock"))
+            }
+            Self::Terminal(team, agent) => Dir::agents(team).entry(&format!("{agent}.given.lock")),
+            Self::Runtime(team) => Dir::team(team).entry("runtime_state.json.lock"),
         }
     }
 
@@ -494,6 +453,10 @@ impl Scope {
             let (team, name) = name.split_once('+')?;
             Some((TeamName::parse(team).ok()?, Name::parse(name).ok()?))
         };
+        let team_and_agent = || {
+            let (team, agent) = name.split_once('+')?;
+            Some((TeamName::parse(team).ok()?, AgentName::parse(agent).ok()?))
+        };
         match kind {
             "team" => team().map(Self::Team),
             "tasks" => team().map(Self::Tasks),
@@ -509,6 +472,9 @@ impl Scope {
             "schedules" => team().map(Self::Schedules),
             "notifications" => team().map(Self::Notifications),
             "artifacts" => team().map(Self::Artifacts),
+            "state" => team_and_agent().map(|(team, agent)| Self::AgentState(team, agent)),
+            "terminal" => team_and_agent().map(|(team, agent)| Self::Terminal(team, agent)),
+            "runtime" => team().map(Self::Runtime),
             _ => None,
         }
     }
@@ -535,6 +501,19 @@ impl Scope {
             ["schedules", name, _] => team(name).map(Self::Schedules),
             ["notifications", name, ..] => team(name).map(Self::Notifications),
             ["artifacts", name, ..] => team(name).map(Self::Artifacts),
+            ["teams", name, "runtime_state.json"] => team(name).map(Self::Runtime),
+            ["agents", name, file] => {
+                let agent = |end| AgentName::parse(file.strip_suffix(end)?).ok();
+                let state = agent(".state.json").map(|agent| (agent, true));
+                let (agent, state) =
+                    state.or_else(|| agent(".given.json").map(|agent| (agent, false)))?;
+                let team = team(name)?;
+                Some(if state {
+                    Self::AgentState(team, agent)
+                } else {
+                    Self::Terminal(team, agent)
+                })
+            }
             _ => None,
         }
     }
@@ -559,6 +538,9 @@ impl Scope {
             Self::Schedules(team) => format!("schedules-{team}"),
             Self::Notifications(team) => format!("notifications-{team}"),
             Self::Artifacts(team) => format!("artifacts-{team}"),
+            Self::AgentState(team, agent) => format!("state-{team}+{agent}"),
+            Self::Terminal(team, agent) => format!("terminal-{team}+{agent}"),
+            Self::Runtime(team) => format!("runtime-{team}"),
         };
         Dir("journal".into()).entry(&format!("{name}.json"))
     }
@@ -584,6 +566,9 @@ impl fmt::Display for Scope {
             Self::Schedules(team) => write!(f, "the schedules of team '{team}'"),
             Self::Notifications(team) => write!(f, "the notifications of team '{team}'"),
             Self::Artifacts(team) => write!(f, "the artifacts of team '{team}'"),
+            Self::AgentState(_, agent) => write!(f, "the state of agent '{agent}'"),
+            Self::Terminal(_, agent) => write!(f, "the terminal of agent '{agent}'"),
+            Self::Runtime(team) => write!(f, "the runtime state of team '{team}'"),
         }
     }
 }

@@ -3,6 +3,7 @@ use super::*;
 #[test]
 fn a_journal_tells_its_scope() {
     let team = || TeamName::parse("a-b.c").expect("a name");
+    let agent = || AgentName::parse("w-1.a_b").expect("a name");
     let name = || Name::parse("0123-abcd").expect("a name");
     let scopes = [
         Scope::Settings,
@@ -22,6 +23,9 @@ fn a_journal_tells_its_scope() {
         Scope::Schedules(team()),
         Scope::Notifications(team()),
         Scope::Artifacts(team()),
+        Scope::AgentState(team(), agent()),
+        Scope::Terminal(team(), agent()),
+        Scope::Runtime(team()),
     ];
     for scope in scopes {
         assert_eq!(Scope::of_journal(scope.journal_file().name()), Some(scope));

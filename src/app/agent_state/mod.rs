@@ -1,0 +1,216 @@
+//! What each agent of a team is doing, from all that is known of it. Looking writes nothing.
+
+mod hear;
+mod session;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::{App, liveness};
+use crate::core::{AgentName, Outcome, TeamName, Window};
+use crate::domain::agent::{AgentRecord, LaunchPlan, RunState, SpawnEntry};
+use crate::domain::agent_cli::{self, AgentCli};
+use crate::domain::agent_state::{Evidence, Run, Screen, Seen, StateDocument, judge, needs_screen};
+use crate::store::Key;
+
+pub use hear::{Call, Reply, hear};
+
+/// How long the runner of an agent may take to report before its start counts as failed.
+const START_MAX: Duration = Duration::from_secs(60);
+
+/// Which screens are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Screens {
+    /// Those that could change what is known.
+    Needed,
+    /// That of every agent that runs in a window.
+    All,
+}
+
+/// An agent, looked at.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Its name.
+    pub agent: AgentName,
+    /// What it is doing.
+    pub seen: Seen,
+    /// Whether it runs; `None` if nobody can know.
+    pub alive: Option<bool>,
+    /// Its entry in the spawn registry.
+    pub entry: Option<SpawnEntry>,
+    /// What its runner wrote down.
+    pub record: Option<AgentRecord>,
+    /// What its hooks told of this start of it.
+    pub hook: Option<StateDocument>,
+    /// How its program is spoken to and read, if that was needed.
+    pub cli: Option<AgentCli>,
+    /// What its screen shows, if that was looked at.
+    pub screen: Option<Screen>,
+}
+
+impl Look {
+    /// Its window, while its program runs in it.
+    pub fn window(&self) -> Option<&Window> {
+        self.record.as_ref()?.window.as_ref().filter(|_| self.alive == Some(true))
+    }
+}
+
+/// What the members of a team are doing, by name.
+pub fn all(app: &App, team: &TeamName, names: &[String]) -> HashMap<String, Look> {
+    let names: Vec<AgentName> =
+        names.iter().filter_map(|name| AgentName::parse(name.clone()).ok()).collect();
+    let looks = look(app, team, &names, Screens::Needed);
+    looks.into_iter().map(|look| (look.agent.to_string(), look)).collect()
+}
+
+/// What one agent is doing.
+pub fn of(app: &App, team: &TeamName, agent: &AgentName, screens: Screens) -> Outcome<Look> {
+    let mut looks = look(app, team, std::slice::from_ref(agent), screens);
+    Ok(looks.pop().expect("one look for each name"))
+}
+
+/// Looks at agents, in their order.
+pub fn look(app: &App, team: &TeamName, names: &[AgentName], screens: Screens) -> Vec<Look> {
+    let mut registry = liveness::registry(app, team);
+    let mut looks: Vec<(Look, Run, Duration)> = names
+        .iter()
+        .map(|agent| begin(app, team, agent, registry.shift_remove(agent.as_str())))
+        .collect();
+    read_screens(app, team, &mut looks, screens);
+    looks
+        .into_iter()
+        .map(|(mut look, run, age)| {
+            look.seen = judge(&Evidence {
+                run,
+                hook: look.hook.as_ref().map(|hook| (hook, age)),
+                transcript: None,
+                screen: look.screen.as_ref(),
+            });
+            look
+        })
+        .collect()
+}
+
+/// What documents and the table of processes say.
+fn begin(
+    app: &App,
+    team: &TeamName,
+    agent: &AgentName,
+    entry: Option<SpawnEntry>,
+) -> (Look, Run, Duration) {
+    let of_python = entry.as_ref().is_some_and(|entry| !entry.extra.contains_key("instance"));
+    let record = liveness::record(app, team, agent.as_str()).filter(|_| !of_python);
+    let alive = entry.as_ref().and_then(|e| liveness::of_entry(app, team, agent.as_str(), e));
+    let run = match &record {
+        Some(record) => run_of(app, record),
+        None => match alive {
+            Some(true) => {
+                Run::Alive { since: crate::core::Stamp::empty(), terminal: true, given_work: true }
+            }
+            Some(false) => Run::Gone,
+            None => Run::NotOurs,
+        },
+    };
+    let instance = record.as_ref().map_or("", |record| record.instance.as_str());
+    let hook = document(app, team, agent).filter(|hook| hook.instance == instance);
+    let age = hook.as_ref().and_then(|hook| hook.heard_at.instant()).map_or(Duration::MAX, |at| {
+        // A clock that was set back makes the future; that is fresh.
+        (app.now() - at).to_std().unwrap_or_default()
+    });
+    let agent = agent.clone();
+    let look =
+        Look { agent, seen: Seen::nothing(), alive, entry, record, hook, cli: None, screen: None };
+    (look, run, age)
+}
+
+/// What an agent's hooks told last. One that cannot be understood says nothing.
+pub(super) fn document(app: &App, team: &TeamName, agent: &AgentName) -> Option<StateDocument> {
+    app.store.load(&Key::agent_state(team, agent)).ok().flatten().map(|doc| doc.value)
+}
+
+fn run_of(app: &App, record: &AgentRecord) -> Run {
+    let alive = |process: Option<_>| process.is_some_and(|p| app.processes.is_alive(p));
+    match record.state {
+        RunState::Failed => Run::Failed { at: record.ended_at.clone() },
+        RunState::Exited => Run::Ended {
+            at: record.ended_at.clone(),
+            exit_code: record.exit_code,
+            stopped: record.stopping,
+        },
+        RunState::Running if alive(record.process) => Run::Alive {
+            since: record.started_at.clone(),
+            terminal: record.window.is_some(),
+            given_work: record.prompt.is_some(),
+        },
+        RunState::Starting if alive(record.runner) => Run::Starting,
+        RunState::Starting if record.runner.is_none() => {
+            let begun = record.started_at.instant().map(|at| (app.now() - at).to_std());
+            let recent = begun.is_some_and(|age| age.unwrap_or_default() < START_MAX);
+            if recent { Run::Starting } else { Run::Gone }
+        }
+        RunState::Running | RunState::Starting => Run::Gone,
+    }
+}
+
+/// Reads the screens that matter, all in one call of tmux.
+fn read_screens(app: &App, team: &TeamName, looks: &mut [(Look, Run, Duration)], screens: Screens) {
+    let mut rows: HashMap<String, AgentCli> = HashMap::new();
+    let mut wanted: Vec<(usize, Window)> = Vec::new();
+    for (number, (look, run, age)) in looks.iter_mut().enumerate() {
+        let hook = look.hook.as_ref().map(|hook| (hook, *age));
+        let runs = matches!(run, Run::Alive { terminal: true, .. });
+        if !runs || screens == Screens::Needed && !needs_screen(run, hook) {
+            continue;
+        }
+        let Some(window) = look.record.as_ref().and_then(|record| record.window.clone()) else {
+            continue;
+        };
+        let plan =
+            app.store.load::<LaunchPlan>(&Key::launch_plan(team, &look.agent)).ok().flatten();
+        let plan = plan.map(|doc| doc.value);
+        if let (Run::Alive { given_work, .. }, Some(plan)) = (run, &plan) {
+            *given_work |= plan.prompt.is_some();
+        }
+        let command = plan
+            .map(|plan| plan.command)
+            .or_else(|| look.entry.as_ref().map(|entry| entry.command.clone()))
+            .unwrap_or_default();
+        let program = command.first().cloned().unwrap_or_default();
+        let row = rows.entry(program).or_insert_with(|| agent_cli::find(&command));
+        look.cli = Some(row.clone());
+        wanted.push((number, window));
+    }
+    if wanted.is_empty() {
+        return;
+    }
+    let windows: Vec<Window> = wanted.iter().map(|(_, window)| window.clone()).collect();
+    let shown = match app.terminal.screens(&windows) {
+        Ok(shown) => shown,
+        Err(error) => {
+            app.warn(format!("the screens could not be read: {error}"));
+            return;
+        }
+    };
+    for ((number, _), shown) in wanted.into_iter().zip(shown) {
+        let (look, ..) = &mut looks[number];
+        if let (Some(shown), Some(cli)) = (shown.filter(|shown| !shown.ended), &look.cli) {
+            look.screen = Some(read(cli, &shown.screen));
+        }
+    }
+}
+
+/// What a screen shows, by the marks of the program's row.
+pub(super) fn read(_cli: &AgentCli, _screen: &str) -> Screen {
+    Screen::Unknown
+}
+
+/// Whether the row says anything about the program's screen: then one that is not recognised may
+/// be a dialog that is new.
+pub(super) fn is_readable(_cli: &AgentCli) -> bool {
+    false
+}
+
+/// The key that sends what stands in the composer, as tmux names it.
+pub(super) fn submit_key(_cli: &AgentCli) -> String {
+    "Enter".into()
+}
