@@ -25,6 +25,8 @@ pub const LOCK_TIMEOUT: &str = "CLAWTEAM_LOCK_TIMEOUT";
 pub const BIN: &str = "CLAWTEAM_BIN";
 /// The directory that an agent works in.
 pub const WORKSPACE_DIR: &str = "CLAWTEAM_WORKSPACE_DIR";
+/// After how many seconds of running an agent counts as healthy.
+pub const HEALTHY_AFTER: &str = "CLAWTEAM_HEALTHY_AFTER";
 /// A file that holds the prompt of an agent.
 pub const PROMPT_FILE: &str = "CLAWTEAM_PROMPT_FILE";
 

@@ -22,6 +22,7 @@ pub mod respawn;
 pub mod runner;
 pub mod runtime;
 pub mod schedule;
+pub mod session;
 pub mod settings;
 pub mod spawn;
 mod start;
@@ -44,7 +45,7 @@ use crate::core::{Stamp, TeamName};
 use crate::domain::identity::Identity;
 use crate::domain::settings::Settings;
 use crate::env::Env;
-use crate::ports::{Git, Processes, Terminal, Web};
+use crate::ports::{ForeignFiles, Git, Processes, Terminal, Web};
 use crate::store::{Notice, Store};
 
 /// What the use cases work with.
@@ -71,6 +72,8 @@ pub struct App {
     pub terminal: Box<dyn Terminal>,
     /// Processes.
     pub processes: Box<dyn Processes>,
+    /// What agents' programs wrote about their conversations.
+    pub foreign: Box<dyn ForeignFiles>,
     /// Web services. Shared with calls that nobody waits for any more.
     pub web: Arc<dyn Web>,
 }

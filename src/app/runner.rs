@@ -4,13 +4,18 @@
 //! starts it in its own process group and directory, writes down its process, its end and its exit
 //! status, and then puts the agent's tasks back. No shell is involved.
 
+use std::io;
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::lifecycle::{self, Ending, Exited};
-use super::{App, agents, respawn};
+use super::{App, agents, respawn, session};
 use crate::core::{AgentName, Diagnose, Outcome, TeamName, limits};
 use crate::domain::agent::{AgentRecord, BackendKind, LaunchPlan, RunState};
+use crate::ports::ProcessId;
+use crate::ports::process::Ended;
 use crate::store::Key;
 
 /// How many of the last lines are kept.
@@ -63,7 +68,7 @@ pub fn enter(app: &App, team: &TeamName, agent: &AgentName, instance: &str) -> O
 /// The runner could not start itself with the planned environment.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot start the runner")]
-struct Enter(#[source] std::io::Error);
+struct Enter(#[source] io::Error);
 
 impl Diagnose for Enter {
     fn code(&self) -> &'static str {
@@ -80,19 +85,17 @@ pub fn run(app: &App, team: &TeamName, agent: &AgentName, instance: &str) -> Out
     };
     note(&mut |record| record.runner = Some(own))?;
     let mut trouble = None;
-    let argv = in_terminal(app, &plan)?;
-    let ended =
-        app.processes.run(&argv, Path::new(&plan.cwd), limits::STOP_GRACE, &mut |process| {
-            trouble = note(&mut |record| {
-                record.state = RunState::Running;
-                record.process = Some(process);
-            })
-            .err();
-        });
+    let ended = watched(app, &plan, &mut |process| {
+        trouble = note(&mut |record| {
+            record.state = RunState::Running;
+            record.process = Some(process);
+        })
+        .err();
+    });
     if let Some(failure) = trouble {
         app.warn(format!("the start could not be written down: {}", failure.message()));
     }
-    let ended = match ended {
+    let ended = match ended? {
         Ok(ended) => ended,
         Err(error) => {
             note(&mut |record| {
@@ -116,6 +119,35 @@ pub fn run(app: &App, team: &TeamName, agent: &AgentName, instance: &str) -> Out
     let exited = lifecycle::on_exit(app, team, agent, &ending)?;
     after_end(app, team, agent, &ending, exited.as_ref());
     Ok(ended.exit_code)
+}
+
+/// Runs the agent to its end, and looks meanwhile for the session that its program keeps.
+fn watched(
+    app: &App,
+    plan: &LaunchPlan,
+    started: &mut dyn FnMut(ProcessId),
+) -> Outcome<io::Result<Ended>> {
+    let argv = in_terminal(app, plan)?;
+    let cwd = Path::new(&plan.cwd);
+    let watch = session::watch(app, plan).unwrap_or_else(|failure| {
+        app.warn(format!("the agent's session is not known: {}", failure.message()));
+        None
+    });
+    let Some(watch) = watch else {
+        return Ok(app.processes.run(&argv, cwd, limits::STOP_GRACE, started));
+    };
+    let (over, end) = mpsc::channel();
+    let ended = thread::scope(|scope| {
+        scope.spawn(move || watch.until_seen(app, &end));
+        let ended = app.processes.run(&argv, cwd, limits::STOP_GRACE, started);
+        drop(over);
+        ended
+    });
+    // What it wrote at its very end counts, too.
+    if let Err(failure) = session::capture(app, watch) {
+        app.warn(format!("the agent's session is not known: {}", failure.message()));
+    }
+    Ok(ended)
 }
 
 /// The command line, by way of a step that waits until the agent's group has the terminal: a
@@ -164,6 +196,6 @@ fn last_lines(app: &App, team: &TeamName, agent: &AgentName, plan: &LaunchPlan) 
         if !lines.is_empty() || Instant::now() >= deadline {
             return lines;
         }
-        std::thread::sleep(Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(10));
     }
 }

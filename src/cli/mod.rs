@@ -24,6 +24,7 @@ mod plan;
 mod queue;
 mod schedule;
 mod scripted_agent;
+mod session;
 mod setup;
 mod setup_group;
 mod spawn;
@@ -165,6 +166,12 @@ const ENTRIES: &[Entry] = &[
         "Tell that an agent is idle or has ended",
         lifecycle::LifecycleCommand,
         lifecycle::run
+    ),
+    group!(
+        "session",
+        "See and keep the conversations of agents with their programs",
+        session::SessionCommand,
+        session::run
     ),
     group!(
         "template",

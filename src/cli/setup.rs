@@ -105,6 +105,7 @@ pub(super) fn context(matches: &ArgMatches, json: bool) -> Outcome<Cx> {
         git: Box::new(crate::git::GitProgram::new()),
         terminal: Box::new(crate::tmux::Tmux::new(env.get(env::TMUX_SOCKET).map(PathBuf::from))),
         processes: Box::new(crate::proc::SystemProcesses),
+        foreign: Box::new(crate::foreign::SystemFiles),
         web: Arc::new(crate::web::WebClient),
         env,
     };

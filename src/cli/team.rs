@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Cx;
-use crate::app::{liveness, team};
+use crate::app::{liveness, session, team};
 use crate::core::{AgentName, Diagnose, Failure, Outcome, TeamName};
 use crate::domain::team::{GENERAL_PURPOSE, Team};
 use crate::output::{self, Table};
@@ -130,6 +130,10 @@ fn make_team(cx: &Cx, args: SpawnTeamArgs) -> Outcome<()> {
         "leadAgentId": made.lead_agent_id,
         "leaderName": leader,
     });
+    let (name, leader_name) = (TeamName::parse(made.name.clone())?, AgentName::parse(&*leader)?);
+    if let Some(id) = session::keep_own(&cx.app, &name, &leader_name)? {
+        payload["sessionId"] = Value::String(id);
+    }
     if !cx.app.identity.user.is_empty() {
         payload["user"] = Value::String(cx.app.identity.user.clone());
     }

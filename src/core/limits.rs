@@ -47,6 +47,16 @@ pub const STOP_GRACE: Duration = Duration::from_secs(3);
 /// Respawns of a crashed agent before its breaker opens.
 pub const RESPAWNS_MAX: u32 = 2;
 
+/// Seconds that an open breaker keeps an agent down at most, however often it has failed.
+pub const COOLDOWN_MAX: f64 = 3600.0;
+
+/// An agent that ran for so long was started well: what went wrong before is forgiven.
+pub const HEALTHY_AFTER: Duration = Duration::from_secs(300);
+
+/// A program that ends by itself sooner than this did no work: starting it again and again would
+/// only cost.
+pub const SHORT_RUN: Duration = Duration::from_secs(10);
+
 /// Free space below which `doctor` warns; at a tenth of it something will fail soon.
 pub const DISK_FREE_BYTES_MIN: u64 = 200_000_000;
 

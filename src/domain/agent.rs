@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::Extra;
-use crate::core::{Delivery, ProcessId, Stamp, Window};
+use crate::core::{Delivery, ProcessId, Stamp, Window, limits};
 
 /// How an agent runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -94,9 +94,73 @@ pub struct LaunchPlan {
     pub paste: bool,
     /// Where the output goes that no terminal shows.
     pub log: String,
+    /// The row of the catalog that its program has.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cli: String,
+    /// Whether it is started again when it has ended by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keepalive: bool,
+    /// How it is started again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<Again>,
     /// Fields that this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+/// How an agent is started again: command lines in which [`SESSION_MARK`] stands for the session
+/// and [`PROMPT_MARK`] for what it is told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Again {
+    /// What it was told at its first start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// With a new session.
+    pub fresh: Form,
+    /// With its old one, if its program can do that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<Form>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// A command line with places to fill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Form {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// Whether the prompt is typed into its terminal.
+    pub paste: bool,
+}
+
+/// Stands for a session in a [`Form`].
+pub const SESSION_MARK: &str = "{{clawteam:session}}";
+/// Stands for a prompt in a [`Form`].
+pub const PROMPT_MARK: &str = "{{clawteam:prompt}}";
+
+impl Form {
+    /// The command line for a session and a prompt.
+    pub fn fill(&self, session: &str, prompt: &str) -> Vec<String> {
+        // The prompt last: whatever stands in it stays as it is.
+        let fill = |word: &String| word.replace(SESSION_MARK, session).replace(PROMPT_MARK, prompt);
+        self.argv.iter().map(fill).collect()
+    }
+
+    /// The form of a command line in which `session` and the word at `prompt_at` may change.
+    pub fn of(argv: &[String], paste: bool, session: Option<&str>, prompt: Option<&str>) -> Self {
+        let open = |word: &String| {
+            let word = match prompt.filter(|prompt| !prompt.is_empty()) {
+                Some(prompt) => word.replace(prompt, PROMPT_MARK),
+                None => word.clone(),
+            };
+            match session.filter(|session| !session.is_empty()) {
+                Some(session) => word.replace(session, SESSION_MARK),
+                None => word,
+            }
+        };
+        Self { argv: argv.iter().map(open).collect(), paste }
+    }
 }
 
 /// Where a started agent stands.
@@ -154,6 +218,9 @@ pub struct AgentRecord {
     /// Whether it was told to end by clawteam; then its end is no crash.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopping: bool,
+    /// The request by which it was asked to end and to which it agreed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shutdown_approved: Option<String>,
     /// Fields that this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
@@ -209,8 +276,27 @@ impl Default for Health {
 pub type HealthTable = IndexMap<String, Health>;
 
 impl Health {
-    /// Counts a failure at `now` (seconds since the epoch).
+    /// Whether the breaker is open: so many failures in a row that it would go on like that.
+    pub fn is_open(&self) -> bool {
+        self.consecutive_failures > limits::RESPAWNS_MAX
+    }
+
+    /// How many seconds an open breaker still keeps the agent down at `now`; 0 if it does not.
+    pub fn remaining(&self, now: f64) -> f64 {
+        if !self.is_open() {
+            return 0.0;
+        }
+        // A clock that was set back must not keep it down for ever.
+        let passed = (now - self.last_failure_at).max(0.0);
+        (self.cooldown_seconds - passed).clamp(0.0, limits::COOLDOWN_MAX)
+    }
+
+    /// Counts a failure at `now` (seconds since the epoch). Each further one of an agent that was
+    /// tried again after a cool-down makes the next cool-down twice as long.
     pub fn fail(&mut self, now: f64) {
+        if self.is_open() {
+            self.cooldown_seconds = (self.cooldown_seconds * 2.0).min(limits::COOLDOWN_MAX);
+        }
         self.consecutive_failures += 1;
         self.total_failures += 1;
         self.last_failure_at = now;
@@ -221,6 +307,7 @@ impl Health {
     /// Counts a success.
     pub fn succeed(&mut self) {
         self.consecutive_failures = 0;
+        self.cooldown_seconds = Self::default().cooldown_seconds;
         self.total_successes += 1;
         self.quality_score = round_tenth((self.quality_score + 0.1).min(1.0));
         self.state = "healthy".into();
@@ -236,6 +323,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_command_line_is_filled_as_it_was_made() {
+        let argv: Vec<String> = ["p", "--session=u-1", "-p", "do {{clawteam:session}}"].map(str::to_owned).into();
+        let form = Form::of(&argv, false, Some("u-1"), Some("do {{clawteam:session}}"));
+        assert_eq!(form.argv, ["p", "--session={{clawteam:session}}", "-p", PROMPT_MARK]);
+        assert_eq!(form.fill("u-1", "do {{clawteam:session}}"), argv);
+        assert_eq!(form.fill("u-2", "x"), ["p", "--session=u-2", "-p", "x"]);
+    }
+
+    #[test]
     fn the_breaker_opens_at_the_third_failure_and_a_success_closes_it() {
         let mut health = Health::default();
         health.fail(1.0);
@@ -243,8 +339,12 @@ mod tests {
         assert_eq!((health.state.as_str(), health.quality_score), ("degraded", 0.6));
         health.fail(3.0);
         assert_eq!(health.state, "open");
+        assert_eq!((health.remaining(4.0), health.remaining(63.0), health.remaining(0.0)), (59.0, 0.0, 60.0));
+        health.fail(100.0);
+        assert_eq!((health.cooldown_seconds, health.remaining(150.0)), (120.0, 70.0));
         health.succeed();
+        assert_eq!((health.cooldown_seconds, health.remaining(150.0)), (60.0, 0.0));
         assert_eq!((health.state.as_str(), health.consecutive_failures), ("healthy", 0));
-        assert_eq!((health.total_failures, health.total_successes), (3, 1));
+        assert_eq!((health.total_failures, health.total_successes), (4, 1));
     }
 }

@@ -24,6 +24,7 @@ pub mod prompt;
 pub mod queue;
 pub mod runtime;
 pub mod schedule;
+pub mod session;
 pub mod settings;
 pub mod task;
 pub mod team;

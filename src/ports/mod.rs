@@ -1,12 +1,14 @@
 //! What the application needs from the outside world, as traits over plain types.
 //!
-//! The adapters (`git`, `tmux`, `proc`, `web`) implement them; `app` knows only the traits.
+//! The adapters (`git`, `tmux`, `proc`, `web`, `foreign`) implement them; `app` knows only the traits.
 
+pub mod foreign;
 pub mod git;
 pub mod process;
 pub mod terminal;
 pub mod web;
 
+pub use foreign::{ForeignFile, ForeignFiles};
 pub use git::{Git, GitError};
 pub use process::{Captured, Cut, Host, ProcessId, Processes, Program};
 pub use terminal::{Terminal, TerminalError};

@@ -88,6 +88,21 @@ pub trait Processes: Send + Sync {
     /// The command line of a running process, for messages.
     fn command_line(&self, pid: u32) -> Option<String>;
 
+    /// When a running process started, in seconds since the epoch, to about a second.
+    fn started_at(&self, pid: u32) -> Option<f64>;
+
+    /// The files that the processes of the group `leader` have open, as far as that can be seen
+    /// (on Linux).
+    fn open_files(&self, leader: ProcessId) -> Vec<PathBuf>;
+
+    /// The running processes of the group that `leader` leads or has led. None if the number
+    /// belongs to another process by now.
+    fn group(&self, leader: ProcessId) -> Vec<ProcessId>;
+
+    /// Ends what is left of a group whose `leader` has ended: SIGTERM, then SIGKILL after `grace`.
+    /// Does nothing if the number belongs to another process by now.
+    fn end_rest(&self, leader: ProcessId, grace: Duration);
+
     /// Ends the process group that `leader` leads: SIGTERM, then SIGKILL after `grace`.
     /// Returns whether the leader is gone. Does nothing if `leader` is not the process it was.
     fn end_group(&self, leader: ProcessId, grace: Duration) -> bool;

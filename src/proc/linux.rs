@@ -58,6 +58,33 @@ fn join_arguments(bytes: &[u8]) -> Option<String> {
     (!bytes.is_empty()).then(|| String::from_utf8_lossy(bytes).replace('\0', " "))
 }
 
+/// When the process started, in seconds since the epoch.
+pub(super) fn started_at(pid: u32) -> Option<f64> {
+    let ticks = start(pid)?;
+    let text = fs::read_to_string("/proc/stat").ok()?;
+    let boot = text.lines().find_map(|line| line.strip_prefix("btime "))?;
+    let boot: f64 = boot.trim().parse().ok()?;
+    let per_second = rustix::param::clock_ticks_per_second();
+    Some(boot + ticks as f64 / per_second as f64)
+}
+
+/// The files that a process has open. None where that may not be seen.
+pub(super) fn open_files(pid: u32) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let targets = entries.filter_map(|entry| fs::read_link(entry.path()).ok());
+    targets.filter(|target| target.is_absolute()).collect()
+}
+
+/// The processes of a group that run.
+pub(super) fn members(leader: Pid) -> Vec<u32> {
+    let group = leader.as_raw_nonzero().get();
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let named = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_member =
+        |pid: &u32| stat(&pid.to_string()).is_some_and(|stat| stat.group == group && stat.runs());
+    named.filter(is_member).collect()
+}
+
 /// Whether a process of the group runs. Says yes where `/proc` cannot be listed.
 pub(super) fn group_runs(leader: Pid) -> bool {
     let group = leader.as_raw_nonzero().get();

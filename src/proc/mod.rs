@@ -41,6 +41,37 @@ impl Processes for SystemProcesses {
         Some(text::printable(&line, false))
     }
 
+    fn started_at(&self, pid: u32) -> Option<f64> {
+        if cfg!(target_os = "linux") { linux::started_at(pid) } else { ps::started_at(pid) }
+    }
+
+    fn open_files(&self, leader: ProcessId) -> Vec<PathBuf> {
+        let members = self.group(leader);
+        members.iter().flat_map(|member| linux::open_files(member.pid)).collect()
+    }
+
+    fn group(&self, leader: ProcessId) -> Vec<ProcessId> {
+        let Some(group) = signalable(leader.pid) else { return Vec::new() };
+        // While a group has members, its number is given to no other process.
+        if self.identify(leader.pid).is_some_and(|now| now != leader) {
+            return Vec::new();
+        }
+        let members =
+            if cfg!(target_os = "linux") { linux::members(group) } else { ps::members(group) };
+        let found = members.into_iter().filter_map(|pid| self.identify(pid));
+        // A group of the same number, made after the first was gone, has only younger members
+        // than its own leader; that leader was looked for above.
+        found.filter(|member| member.start >= leader.start).collect()
+    }
+
+    fn end_rest(&self, leader: ProcessId, grace: Duration) {
+        if !self.group(leader).is_empty()
+            && let Some(group) = signalable(leader.pid)
+        {
+            group::end(group, grace);
+        }
+    }
+
     fn end_group(&self, leader: ProcessId, grace: Duration) -> bool {
         if !self.is_alive(leader) {
             return true;

@@ -48,6 +48,27 @@ pub(super) fn boot_id() -> Option<String> {
     start(1).map(|start| start.to_string())
 }
 
+/// When the process started, in seconds since the epoch.
+pub(super) fn started_at(pid: u32) -> Option<f64> {
+    start(pid).map(|seconds| seconds as f64)
+}
+
+/// The processes of a group that run.
+pub(super) fn members(leader: Pid) -> Vec<u32> {
+    let group = leader.as_raw_nonzero().get();
+    parse_members(&ps(&["-A", "-o", "pid=,pgid=,stat="]).unwrap_or_default(), group)
+}
+
+/// Reads lines such as `78 77 Ss` and picks the processes of `group`.
+fn parse_members(output: &str, group: i32) -> Vec<u32> {
+    let lines = output.lines().filter_map(|line| {
+        let mut fields = line.split_ascii_whitespace();
+        let (pid, of) = (fields.next()?.parse().ok()?, fields.next()?.parse::<i32>().ok()?);
+        (of == group && !fields.next()?.starts_with(['Z', 'X'])).then_some(pid)
+    });
+    lines.collect()
+}
+
 /// Whether a process of the group runs. Says yes where `ps` cannot be run.
 pub(super) fn group_runs(leader: Pid) -> bool {
     let group = leader.as_raw_nonzero().get();
@@ -86,6 +107,11 @@ mod tests {
         assert!(parse_group(output, 77));
         assert!(!parse_group(output, 99), "only an ended process is left in it");
         assert!(!parse_group(output, 7));
+    }
+
+    #[test]
+    fn the_members_of_a_group_are_those_that_run() {
+        assert_eq!(parse_members("  1 1 Ss\n 78 77 S\n 79 77 Z\n x y\n 80 7 S\n", 77), [78]);
     }
 
     #[test]

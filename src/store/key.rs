@@ -489,6 +489,7 @@ impl Scope {
             ["teams", name, "config.json"] => team(name).map(Self::Team),
             ["teams", name, "spawn_registry.json"] => team(name).map(Self::SpawnRegistry),
             ["teams", name, "agent_health.json"] => team(name).map(Self::AgentHealth),
+            ["sessions", name, _] => team(name).map(Self::SpawnRegistry),
             ["tasks", name, _] => team(name).map(Self::Tasks),
             ["workspaces", name, _] => team(name).map(Self::Workspaces),
             ["workflows", name, flow, ..] => {

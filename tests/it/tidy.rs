@@ -11,6 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("domain", &["core"]),
     ("ports", &["core"]),
     ("store", &["core"]),
+    ("foreign", &["core", "ports"]),
     ("git", &["core", "ports"]),
     ("proc", &["core", "ports"]),
     ("tmux", &["core", "ports"]),
@@ -21,14 +22,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "agent", "app", "core", "domain", "env", "git", "output", "ports", "proc", "store",
-            "tmux", "web",
+            "agent", "app", "core", "domain", "env", "foreign", "git", "output", "ports", "proc",
+            "store", "tmux", "web",
         ],
     ),
 ];
 
 /// The adapters are put together in one place.
-const ADAPTERS: &[&str] = &["git::", "proc::", "tmux::", "web::", "store::FsBackend"];
+const ADAPTERS: &[&str] = &["git::", "proc::", "tmux::", "web::", "foreign::", "store::FsBackend"];
 const COMPOSITION: &[&str] = &["src/cli/main.rs", "src/cli/setup.rs"];
 
 /// Something that is done in few places only.
@@ -55,6 +56,8 @@ const RESERVED: &[Reserved] = &[
             "src/git/",
             "src/proc/",
             "src/tmux/",
+            // What the programs of agents wrote.
+            "src/foreign/",
             // Files that the user named.
             "src/cli/plan.rs",
             "src/cli/approval/files.rs",

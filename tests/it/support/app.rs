@@ -70,6 +70,7 @@ pub(crate) fn app(world: &World, name: &str, clock: &TestClock) -> App {
         git: Box::new(GitProgram::new()),
         terminal: Box::new(Tmux::new(Some(world.top().join("tmux.socket")))),
         processes: Box::new(SystemProcesses),
+        foreign: Box::new(clawteam::foreign::SystemFiles),
         web: Arc::new(clawteam::web::WebClient),
     }
 }

@@ -139,6 +139,7 @@ pub(super) fn app(fs: Arc<dyn Vfs>) -> App {
         git: Box::new(GitProgram::new()),
         terminal: Box::new(Tmux::new(Some("/nonexistent/tmux.socket".into()))),
         processes: Box::new(SystemProcesses),
+        foreign: Box::new(clawteam::foreign::SystemFiles),
         web: Arc::new(clawteam::web::WebClient),
     }
 }
