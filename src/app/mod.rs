@@ -3,6 +3,7 @@
 //! Nothing here prints or parses arguments; the command line and every other face call the same
 //! functions.
 
+pub mod agent_rows;
 pub mod agent_state;
 pub mod agents;
 pub mod approval;
@@ -11,12 +12,15 @@ pub mod board;
 pub mod cleanup;
 pub mod demo;
 pub mod doctor;
+mod equip;
 pub mod inbox;
 pub mod launch;
 pub mod lifecycle;
 pub mod liveness;
 pub mod log;
 pub mod notify;
+pub mod preview;
+pub mod probe;
 pub mod queue;
 pub mod respawn;
 pub mod runner;
@@ -26,6 +30,7 @@ pub mod session;
 pub mod settings;
 pub mod spawn;
 mod start;
+pub mod startup;
 pub mod task;
 pub mod team;
 pub mod template;

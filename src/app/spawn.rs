@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::start::{self, Started};
+use super::startup::Answered;
 use super::workspace::{self, Prepared};
-use super::{App, agents, liveness, team};
+use super::{App, agent_rows, agents, equip, liveness, preview, team};
 use crate::core::{AgentName, Diagnose, Outcome, TeamName, UserName, text};
 use crate::domain::Extra;
-use crate::domain::agent::{BackendKind, LaunchPlan, PLAN_SCHEMA};
-use crate::domain::agent_cli::{self, Call, Catalog, Level};
-use crate::domain::identity::is_true;
+use crate::domain::agent::{BackendKind, LaunchPlan, PLAN_SCHEMA, Stage};
+use crate::domain::agent_cli::screen::Dialog;
+use crate::domain::agent_cli::{self, Call, Level};
 use crate::domain::prompt::{self, Brief};
 use crate::domain::team::Team;
+use crate::domain::workspace as workspace_name;
 use crate::env::{self, Env};
 use crate::ports::git::Repository;
 use crate::ports::terminal::Delivery;
@@ -58,6 +60,25 @@ pub struct Request {
     pub model: Option<String>,
     /// Further variables for its environment.
     pub env: BTreeMap<String, String>,
+    /// What is asked for more rarely.
+    pub options: Options,
+}
+
+/// What is asked for more rarely when an agent is started.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// How much it may do without asking; `None` for what `skip_permissions` says.
+    pub level: Option<Level>,
+    /// Names and kinds of the dialogs at its start that are answered with yes.
+    pub allow: Vec<String>,
+    /// Which of its program's own agents it is.
+    pub own_agent: Option<String>,
+    /// What is added to its system prompt.
+    pub system_prompt: Option<String>,
+    /// Whether it gets clawteam as an MCP server.
+    pub mcp: bool,
+    /// How long it may take to be ready, which is then waited for in any case.
+    pub ready_within: Option<std::time::Duration>,
 }
 
 /// An agent that was started.
@@ -71,8 +92,14 @@ pub struct Spawned {
     pub backend: BackendKind,
     /// What to tell the user.
     pub message: String,
+    /// How far it was seen to come.
+    pub stage: Stage,
     /// What became of its prompt, if that was typed into its terminal.
     pub prompt: Option<Delivery>,
+    /// What it asked at its start, and what it was answered.
+    pub answered: Vec<Answered>,
+    /// What it asks and nobody allowed.
+    pub asks: Option<Dialog>,
     /// Its branch, if it has a worktree.
     pub branch: Option<String>,
     /// Where it works.
@@ -189,14 +216,62 @@ pub fn spawn(app: &App, request: &Request) -> Outcome<Spawned> {
             }
             None => here.clone(),
         };
-        let plan = plan(app, request, backend, &team, &made, &cwd, &program)?;
-        let started = start::start(app, &plan)?;
-        Ok(spawned(&plan, &made, &started))
+        let isolated = made.workspace.is_some();
+        let (plan, _) = plan(app, request, backend, &team, isolated, &cwd, &program)?;
+        let started = start::start_within(app, &plan, request.options.ready_within)?;
+        Ok(spawned(&plan, &made, started))
     })();
     if result.is_err() {
         undo(app, request, &made);
     }
     result
+}
+
+/// What a start would be.
+pub(super) struct Foreseen {
+    /// How the agent would be run.
+    pub(super) plan: LaunchPlan,
+    /// Which of its arguments holds its prompt.
+    pub(super) prompt_at: Option<usize>,
+    /// Whether the team would be made.
+    pub(super) new_team: bool,
+    /// Whether it would get a worktree.
+    pub(super) isolated: bool,
+}
+
+/// Plans a start without making anything. Fails where the start would be refused.
+pub(super) fn foresee(app: &App, request: &Request) -> Outcome<Foreseen> {
+    let backend = backend(app, request)?;
+    let here = directory(request)?;
+    let program = check_program(app, request, &here)?;
+    let repository = repository(app, request, &here)?;
+    let runs = liveness::of(app, &request.team, request.agent.as_str()) == Some(true);
+    if runs && !request.replace {
+        let (team, agent) = (request.team.to_string(), request.agent.to_string());
+        return Err(SpawnError::AlreadyRunning { agent, team }.into());
+    }
+    let cwd = match &repository {
+        Some(repository) => preview::worktree(app, request, &repository.subpath),
+        None => here,
+    };
+    let known = team::find(app, &request.team)?.map(|doc| doc.value);
+    let new_team = known.is_none();
+    let team = known.unwrap_or_else(|| {
+        let (id, kind) = ("(new)".to_owned(), request.agent_type.clone());
+        let leader = team::member(app, &request.agent, id.clone(), kind);
+        Team {
+            name: request.team.to_string(),
+            description: String::new(),
+            lead_agent_id: id,
+            created_at: app.stamp(),
+            members: vec![leader],
+            budget_cents: 0.0,
+            extra: Extra::new(),
+        }
+    });
+    let isolated = repository.is_some();
+    let (plan, prompt_at) = plan(app, request, backend, &team, isolated, &cwd, &program)?;
+    Ok(Foreseen { plan, prompt_at, new_team, isolated })
 }
 
 fn backend(app: &App, request: &Request) -> Outcome<BackendKind> {
@@ -250,9 +325,10 @@ pub(super) fn check_program(app: &App, request: &Request, here: &Path) -> Outcom
     if program.contains('/') {
         return Err(SpawnError::NotExecutable(program.clone()).into());
     }
-    let known = Catalog::built_in().rows().map(|row| row.name.clone());
     let there = |name: &String| app.processes.find_program(name, here, path).is_some();
-    let installed = known.filter(there).collect();
+    let catalog = agent_rows::catalog(app, here);
+    let installed = catalog.rows().filter_map(|row| row.programs.iter().find(|name| there(name)));
+    let installed = installed.cloned().collect();
     Err(SpawnError::NotInPath { program: program.clone(), installed }.into())
 }
 
@@ -312,15 +388,15 @@ fn plan(
     request: &Request,
     backend: BackendKind,
     team: &Team,
-    made: &Made,
+    isolated: bool,
     cwd: &Path,
     program: &str,
-) -> Outcome<LaunchPlan> {
+) -> Outcome<(LaunchPlan, Option<usize>)> {
     let id = agent_id(team, request);
     let leader = team.leader().map_or("leader", |leader| leader.name.as_str());
     let is_leader = leader == request.agent.as_str();
     let cwd_text = cwd.display().to_string();
-    let branch = made.workspace.as_ref().map(|prepared| prepared.workspace.branch_name.as_str());
+    let branch = isolated.then(|| workspace_name::branch(&request.team, &request.agent));
     let prompt = request.mission.as_ref().map(|mission| {
         prompt::build(&Brief {
             agent_name: request.agent.as_str(),
@@ -331,35 +407,35 @@ fn plan(
             user: &app.identity.user,
             mission,
             workspace_dir: Some(&cwd_text),
-            branch,
-            isolated: branch.is_some(),
+            branch: branch.as_deref(),
+            isolated,
         })
     });
     let mut command = request.command.clone();
     program.clone_into(&mut command[0]);
-    let cli = agent_cli::find(&command);
-    let skip =
-        request.skip_permissions.unwrap_or_else(|| is_true(&app.setting("skip_permissions")));
-    let line = agent_cli::command_line(
-        &cli,
-        &Call {
-            command: &command,
-            backend,
-            level: Level::of_skip(skip),
-            as_root: app.processes.is_root(),
-            sandboxed: false,
-            model: request.model.as_deref(),
-            system_prompt: None,
-            agent: None,
-            mcp: None,
-            cwd: &cwd_text,
-            session: &format!("clawteam-{}-{}", request.team, request.agent),
-            uuid: &uuid(&app.ids.hex(32)),
-            resume: None,
-            prompt: prompt.as_deref(),
-            prompt_file: "",
-        },
-    );
+    let cli = agent_rows::catalog(app, cwd).find(&command);
+    let own = equip::equip(app, request, &cli, &command, backend, cwd, isolated)?;
+    let call = Call {
+        command: &command,
+        backend,
+        level: own.level.unwrap_or(Level::Ask),
+        as_root: app.processes.is_root(),
+        sandboxed: own.sandboxed,
+        model: request.model.as_deref(),
+        system_prompt: request.options.system_prompt.as_deref(),
+        agent: request.options.own_agent.as_deref(),
+        mcp: own.mcp.as_ref(),
+        cwd: &cwd_text,
+        trusted: own.trusted,
+        served: own.served,
+        flags: own.flags.as_ref(),
+        session: &format!("clawteam-{}-{}", request.team, request.agent),
+        uuid: &uuid(&app.ids.hex(32)),
+        resume: None,
+        prompt: prompt.as_deref(),
+        prompt_file: &equip::prompt_file(app, request),
+    };
+    let line = agent_cli::command_line(&cli, &call);
     line.warnings.into_iter().for_each(|warning| app.warn(warning));
     let agents = app.data_dir.join(Dir::agents(&request.team).as_str());
     let mut plan = LaunchPlan {
@@ -372,17 +448,25 @@ fn plan(
         backend,
         instance: app.ids.hex(12),
         argv: line.argv,
-        command,
+        command: command.clone(),
         cwd: cwd_text,
         env: BTreeMap::new(),
         unset: cli.unset,
-        prompt,
+        prompt: line.prompt,
         paste: line.paste,
+        cli: cli.name,
+        permissions: own.level,
+        allow: own.allow,
+        trusted: own.trusted,
+        interactive: line.interactive,
+        keepalive: false,
+        again: None,
         log: agents.join(format!("{}.log", request.agent)).display().to_string(),
         extra: Extra::new(),
     };
     plan.env = environment(app, request, &plan)?;
-    Ok(plan)
+    plan.env.extend(own.env);
+    Ok((plan, line.prompt_at))
 }
 
 /// A random UUID (version 4) of 32 random hexadecimal digits.
@@ -477,7 +561,7 @@ fn with_directory_of(bin: &str, path: &str) -> String {
     }
 }
 
-fn spawned(plan: &LaunchPlan, made: &Made, started: &Started) -> Spawned {
+fn spawned(plan: &LaunchPlan, made: &Made, started: Started) -> Spawned {
     let message = match plan.backend {
         BackendKind::Tmux => {
             let window = started.window.as_ref().map_or("?", |window| window.window.as_str());
@@ -492,7 +576,10 @@ fn spawned(plan: &LaunchPlan, made: &Made, started: &Started) -> Spawned {
         agent_id: plan.agent_id.clone(),
         backend: plan.backend,
         message,
-        prompt: started.prompt,
+        stage: started.spoken.stage,
+        prompt: started.spoken.prompt,
+        answered: started.spoken.answered,
+        asks: started.spoken.asks,
         branch: made.workspace.as_ref().map(|prepared| prepared.workspace.branch_name.clone()),
         cwd: plan.cwd.clone(),
     }

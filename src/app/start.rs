@@ -4,15 +4,24 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::spawn::SpawnError;
-use super::{App, agents};
+use super::startup::{Answered, Shows, Starter, Taken};
+use super::{App, agent_rows, agents};
 use crate::core::{AgentName, Outcome, TeamName};
 use crate::domain::Extra;
 use crate::domain::agent::{
-    AGENT_SCHEMA, AgentRecord, BackendKind, LaunchPlan, RunState, SpawnEntry,
+    AGENT_SCHEMA, AgentRecord, BackendKind, LaunchPlan, RunState, SpawnEntry, Stage,
 };
+use crate::domain::agent_cli::screen::Dialog;
+use crate::domain::agent_cli::{Level, Permit};
 use crate::ports::ProcessId;
 use crate::ports::terminal::{Delivery, Window, WindowPlan};
 use crate::store::{Commit, Dir, Expect, Key, Put, Scope, encode};
+
+/// How long an agent of which nothing else is waited for is watched: one that cannot run at all
+/// has mostly ended by then.
+const SURVIVES: Duration = Duration::from_millis(400);
+/// How long an agent may take to show that it took its prompt.
+const TAKEN_WITHIN: Duration = Duration::from_secs(4);
 
 /// A started agent.
 #[derive(Debug)]
@@ -21,15 +30,44 @@ pub(super) struct Started {
     pub(super) runner: ProcessId,
     /// Its window.
     pub(super) window: Option<Window>,
-    /// What became of its prompt, if that was typed into its terminal.
+    /// How it was spoken to.
+    pub(super) spoken: Spoken,
+}
+
+/// How far an agent came, and what became of its prompt.
+#[derive(Debug)]
+pub(super) struct Spoken {
+    /// How far it was seen to come.
+    pub(super) stage: Stage,
+    /// What became of its prompt, if that was to be typed into its terminal.
     pub(super) prompt: Option<Delivery>,
+    /// What it asked, and what it was answered.
+    pub(super) answered: Vec<Answered>,
+    /// What it asks and nobody allowed.
+    pub(super) asks: Option<Dialog>,
+}
+
+impl Spoken {
+    fn at(stage: Stage) -> Self {
+        Self { stage, prompt: None, answered: Vec::new(), asks: None }
+    }
 }
 
 /// Starts an agent as `plan` says and waits until it is seen to run and to have its prompt.
 pub(super) fn start(app: &App, plan: &LaunchPlan) -> Outcome<Started> {
+    start_within(app, plan, None)
+}
+
+/// The same, with a time of its own for becoming ready, which is then waited for in any case.
+pub(super) fn start_within(
+    app: &App,
+    plan: &LaunchPlan,
+    ready_within: Option<Duration>,
+) -> Outcome<Started> {
     let (team, agent) = names(plan)?;
     write_down(app, plan, &team, &agent)?;
-    let patience = app.setting_seconds("spawn_ready_timeout").max(Duration::from_secs(1));
+    let setting = || app.setting_seconds("spawn_ready_timeout").max(Duration::from_secs(1));
+    let patience = ready_within.unwrap_or_else(setting);
     let mut window = None;
     let launched = launch(app, plan, &team, &agent, &mut window)
         .and_then(|()| wait_until_running(app, plan, &team, &agent, patience));
@@ -43,13 +81,12 @@ pub(super) fn start(app: &App, plan: &LaunchPlan) -> Outcome<Started> {
         }
     };
     register(app, plan, &team, &agent, runner, window.as_ref())?;
-    let prompt = match (&window, &plan.prompt) {
-        (Some(window), Some(prompt)) if plan.paste => {
-            Some(deliver(app, plan, &team, &agent, window, prompt, patience)?)
-        }
-        _ => None,
+    let first = First { app, plan, team: &team, agent: &agent };
+    let spoken = match &window {
+        Some(window) => first.speak(window, patience, ready_within.is_some())?,
+        None => first.given()?,
     };
-    Ok(Started { runner, window, prompt })
+    Ok(Started { runner, window, spoken })
 }
 
 /// The team and agent of a plan.
@@ -74,6 +111,7 @@ fn write_down(app: &App, plan: &LaunchPlan, team: &TeamName, agent: &AgentName) 
         last_output: Vec::new(),
         prompt: None,
         stopping: false,
+        shutdown_approved: None,
         extra: Extra::new(),
     };
     let secret =
@@ -203,45 +241,143 @@ fn register(
     agents::register(app, team, agent, entry)
 }
 
-/// Types the prompt into the agent's terminal and writes down what became of it.
-fn deliver(
-    app: &App,
-    plan: &LaunchPlan,
-    team: &TeamName,
-    agent: &AgentName,
-    window: &Window,
-    prompt: &str,
-    patience: Duration,
-) -> Outcome<Delivery> {
-    let delivered = app.terminal.deliver(window, prompt, patience);
-    // A window that went away while we typed: the record says how the agent ended.
-    let record = || -> Outcome<Option<AgentRecord>> {
-        let found = app.store.load::<AgentRecord>(&Key::agent_record(team, agent))?;
-        Ok(found.map(|doc| doc.value).filter(|record| record.instance == plan.instance))
-    };
-    match delivered {
-        Ok(Delivery::Delivered) => {
-            let kept = |r: &mut AgentRecord| r.prompt = Some(Delivery::Delivered);
-            agents::update_record(app, team, agent, &plan.instance, kept)?;
-            Ok(Delivery::Delivered)
-        }
-        Ok(delivery) => {
-            if let Some(record) = ended_soon(&record)? {
-                return Err(ended_at_once(plan, &record).into());
-            }
-            let kept = |r: &mut AgentRecord| r.prompt = Some(delivery);
-            agents::update_record(app, team, agent, &plan.instance, kept)?;
-            Ok(delivery)
-        }
-        Err(error) => match ended_soon(&record)? {
-            Some(record) => Err(ended_at_once(plan, &record).into()),
-            None => Err(error.into()),
-        },
-    }
+/// An agent that runs and is to be spoken to for the first time.
+struct First<'a> {
+    app: &'a App,
+    plan: &'a LaunchPlan,
+    team: &'a TeamName,
+    agent: &'a AgentName,
 }
 
-/// The record of an agent that has ended or is just about to be written down as ended.
-fn ended_soon(record: &dyn Fn() -> Outcome<Option<AgentRecord>>) -> Outcome<Option<AgentRecord>> {
-    let over = |r: &AgentRecord| matches!(r.state, RunState::Exited | RunState::Failed);
-    Ok(record()?.filter(over))
+impl First<'_> {
+    /// Brings the program in a window to where it can be typed to, and gives it its prompt.
+    fn speak(&self, window: &Window, patience: Duration, must_be_ready: bool) -> Outcome<Spoken> {
+        let plan = self.plan;
+        let row = agent_rows::catalog(self.app, Path::new(&plan.cwd)).find(&plan.command);
+        let looks = plan.interactive && (row.screen.is_described() || !row.dialogs.is_empty());
+        if !looks && !must_be_ready && !plan.paste {
+            return self.given();
+        }
+        let permit = Permit {
+            level: plan.permissions.unwrap_or(Level::Ask),
+            directory: plan.trusted,
+            named: &plan.allow,
+        };
+        let starter = Starter {
+            terminal: &*self.app.terminal,
+            window,
+            row: &row,
+            permit,
+            waits: plan.paste || must_be_ready,
+            careful: false,
+        };
+        let mut spoken = Spoken::at(Stage::Started);
+        if looks || must_be_ready {
+            let settled = starter.settle(Instant::now() + patience)?;
+            spoken.answered = settled.answered;
+            match settled.shows {
+                Shows::Ready => spoken.stage = Stage::Ready,
+                Shows::Nothing => {}
+                Shows::Gone => {
+                    self.ended(Duration::from_secs(2), plan.paste)?;
+                    return Ok(spoken);
+                }
+                Shows::Asks(dialog) => {
+                    spoken.stage = Stage::WaitingPermission;
+                    spoken.asks = Some(dialog);
+                    if plan.paste {
+                        self.note(Delivery::NotReady)?;
+                        spoken.prompt = Some(Delivery::NotReady);
+                    }
+                    return Ok(spoken);
+                }
+            }
+        }
+        if let Some(prompt) = plan.prompt.as_ref().filter(|_| plan.paste) {
+            let (delivery, stage) = self.deliver(&starter, prompt, patience, looks)?;
+            spoken.prompt = Some(delivery);
+            spoken.stage = stage.unwrap_or(spoken.stage);
+        } else if plan.prompt.is_some() {
+            spoken.stage = Stage::Prompted;
+        }
+        Ok(spoken)
+    }
+
+    /// An agent of which no more is seen than that it runs. Its prompt, if there is one, is on
+    /// its command line.
+    fn given(&self) -> Outcome<Spoken> {
+        self.ended(SURVIVES, false)?;
+        let prompted = self.plan.prompt.is_some();
+        Ok(Spoken::at(if prompted { Stage::Prompted } else { Stage::Started }))
+    }
+
+    /// Types the prompt into the agent's terminal and writes down what became of it.
+    fn deliver(
+        &self,
+        starter: &Starter<'_>,
+        prompt: &str,
+        patience: Duration,
+        looks: bool,
+    ) -> Outcome<(Delivery, Option<Stage>)> {
+        let own_key = starter.row.screen.submit != "Enter";
+        let typed = if own_key {
+            starter.type_with_own_key(prompt)
+        } else {
+            let delivered = self.app.terminal.deliver(starter.window, prompt, patience);
+            delivered.map_err(Into::into)
+        };
+        // A window that went away while we typed: the record says how the agent ended.
+        let (mut delivery, failure) = match typed {
+            Ok(delivery) => (delivery, None),
+            Err(failure) => (Delivery::NotTaken, Some(failure)),
+        };
+        if delivery != Delivery::Delivered || failure.is_some() {
+            self.ended(Duration::ZERO, true)?;
+        }
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        let mut stage = (delivery == Delivery::Delivered).then_some(Stage::Prompted);
+        if looks && delivery != Delivery::NotReady {
+            match starter.confirm(TAKEN_WITHIN)? {
+                Taken::Working => stage = Some(Stage::Working),
+                Taken::Prompted => {}
+                Taken::Stalled => {
+                    delivery = Delivery::NotTaken;
+                    stage = None;
+                }
+            }
+        }
+        self.note(delivery)?;
+        Ok((delivery, stage))
+    }
+
+    /// Writes down what became of the prompt.
+    fn note(&self, delivery: Delivery) -> Outcome<()> {
+        let kept = |r: &mut AgentRecord| r.prompt = Some(delivery);
+        agents::update_record(self.app, self.team, self.agent, &self.plan.instance, kept)?;
+        Ok(())
+    }
+
+    /// Fails if the agent is written down as ended within `most`; one that ended well is fine
+    /// unless it still was to be told something.
+    fn ended(&self, most: Duration, to_be_told: bool) -> Outcome<()> {
+        let deadline = Instant::now() + most;
+        let mut changes = self.app.store.backend().watch(&[Dir::agents(self.team)])?;
+        loop {
+            let key = Key::agent_record(self.team, self.agent);
+            let found = self.app.store.load::<AgentRecord>(&key)?.map(|doc| doc.value);
+            let record = found.filter(|record| record.instance == self.plan.instance);
+            let over = |r: &AgentRecord| matches!(r.state, RunState::Exited | RunState::Failed);
+            if let Some(record) = record.as_ref().filter(|record| over(record)) {
+                let well = record.exit_code == Some(0) && !to_be_told;
+                return if well { Ok(()) } else { Err(ended_at_once(self.plan, record).into()) };
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            changes.wait(left.min(Duration::from_millis(100)));
+        }
+    }
 }

@@ -115,6 +115,12 @@ pub(super) fn context(matches: &ArgMatches, json: bool) -> Outcome<Cx> {
     Ok(Cx { app, out })
 }
 
+/// The windows of a tmux server that nobody else uses, with its socket in `dir`. It ends with its
+/// last window.
+pub(super) fn scratch_terminal(dir: &Path) -> impl crate::ports::Terminal {
+    crate::tmux::Tmux::new(Some(dir.join("tmux.socket")))
+}
+
 /// The data directory as an absolute path: an agent works elsewhere and must find the same one.
 fn data_dir(settings: &Settings, env: &Env, home: PathBuf) -> Outcome<PathBuf> {
     let value = settings::effective(settings, env, "data_dir").value;

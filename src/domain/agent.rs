@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::Extra;
+use super::agent_cli::Level;
 use crate::core::{Delivery, ProcessId, Stamp, Window, limits};
 
 /// How an agent runs.
@@ -100,6 +101,18 @@ pub struct LaunchPlan {
     /// Whether it is started again when it has ended by itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keepalive: bool,
+    /// How much it may do without asking; `None` in plans of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Level>,
+    /// Names and kinds of the dialogs that may be answered with yes at its start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<String>,
+    /// Whether the directory is one that clawteam made or the user named.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trusted: bool,
+    /// Whether its program shows its dialogs and its composer in a terminal.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interactive: bool,
     /// How it is started again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<Again>,
@@ -160,6 +173,35 @@ impl Form {
             }
         };
         Self { argv: argv.iter().map(open).collect(), paste }
+    }
+}
+
+/// How far the start of an agent was seen to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Its program runs.
+    Started,
+    /// It can be typed to.
+    Ready,
+    /// It asks something that the user did not allow; its prompt waits.
+    WaitingPermission,
+    /// It has its prompt.
+    Prompted,
+    /// It works on its prompt.
+    Working,
+}
+
+impl Stage {
+    /// The stage in a word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Ready => "ready",
+            Self::WaitingPermission => "waiting_permission",
+            Self::Prompted => "prompted",
+            Self::Working => "working",
+        }
     }
 }
 
@@ -324,7 +366,8 @@ mod tests {
 
     #[test]
     fn a_command_line_is_filled_as_it_was_made() {
-        let argv: Vec<String> = ["p", "--session=u-1", "-p", "do {{clawteam:session}}"].map(str::to_owned).into();
+        let argv: Vec<String> =
+            ["p", "--session=u-1", "-p", "do {{clawteam:session}}"].map(str::to_owned).into();
         let form = Form::of(&argv, false, Some("u-1"), Some("do {{clawteam:session}}"));
         assert_eq!(form.argv, ["p", "--session={{clawteam:session}}", "-p", PROMPT_MARK]);
         assert_eq!(form.fill("u-1", "do {{clawteam:session}}"), argv);
@@ -339,7 +382,10 @@ mod tests {
         assert_eq!((health.state.as_str(), health.quality_score), ("degraded", 0.6));
         health.fail(3.0);
         assert_eq!(health.state, "open");
-        assert_eq!((health.remaining(4.0), health.remaining(63.0), health.remaining(0.0)), (59.0, 0.0, 60.0));
+        assert_eq!(
+            (health.remaining(4.0), health.remaining(63.0), health.remaining(0.0)),
+            (59.0, 0.0, 60.0)
+        );
         health.fail(100.0);
         assert_eq!((health.cooldown_seconds, health.remaining(150.0)), (120.0, 70.0));
         health.succeed();

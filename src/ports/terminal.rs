@@ -96,7 +96,12 @@ pub enum Reads {
 /// Windows of a terminal multiplexer.
 pub trait Terminal: Send + Sync {
     /// Whether tmux can be run at all.
-    fn is_available(&self) -> bool;
+    fn is_available(&self) -> bool {
+        self.version().is_some()
+    }
+
+    /// The version of tmux (`3.3a`), if it can be run.
+    fn version(&self) -> Option<String>;
 
     /// Opens a window for an agent, in the team's session, which is made if it is missing. Many
     /// may do so at once. The window is tagged with the team and the agent.

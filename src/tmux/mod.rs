@@ -62,10 +62,12 @@ fn gone(window: &Window) -> TerminalError {
 }
 
 impl Terminal for Tmux {
-    fn is_available(&self) -> bool {
+    fn version(&self) -> Option<String> {
         let mut program = self.server.program();
-        program.arg("-V").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        program.status().is_ok_and(|status| status.success())
+        program.arg("-V").stdin(Stdio::null()).stderr(Stdio::null());
+        let output = program.output().ok().filter(|output| output.status.success())?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        Some(text.trim().trim_start_matches("tmux ").to_owned())
     }
 
     fn open(&self, plan: &WindowPlan<'_>) -> Result<Window, TerminalError> {

@@ -212,6 +212,7 @@ fn member(
             replace: false,
             model: chosen_model(app, request, template, agent),
             env,
+            options: spawn::Options::default(),
         },
     })
 }

@@ -112,8 +112,12 @@ pub fn command_line(cli: &AgentCli, call: &Call<'_>) -> CommandLine {
     maker.run();
     let session = maker.session();
     let level = maker.permissions();
+    maker.served();
     maker.add(&cli.cwd, call.cwd);
     maker.add(&cli.always, "");
+    if call.trusted {
+        maker.add(&cli.trust, "");
+    }
     maker.model();
     if let Some(agent) = call.agent {
         maker.asked("--openclaw-agent", &cli.agent, agent, "");
@@ -213,7 +217,7 @@ impl Maker<'_> {
 
     /// What follows a program that was named without anything else.
     fn run(&mut self) {
-        let names = IN_CONTAINER.iter().copied().collect::<Vec<_>>();
+        let names = IN_CONTAINER;
         docker::with_directory(&mut self.argv, self.call.cwd, &names);
         let words = self.cli.run.of(self.backend);
         match docker::program_at(&self.argv) {

@@ -39,7 +39,7 @@ const LEFT_ALONE: [&str; 8] =
     ["activity", "plugins", "quarantine", "queues", "skills", "templates", "trash", "wakes"];
 
 /// Directories at the top with collections of documents.
-const WALKED: [&str; 21] = [
+const WALKED: [&str; 22] = [
     "agents",
     "approvals",
     "artifacts",
@@ -52,6 +52,7 @@ const WALKED: [&str; 21] = [
     "locks",
     "notifications",
     "plans",
+    "probes",
     "queue",
     "runs",
     "schedules",
@@ -110,7 +111,7 @@ pub(super) fn kind(path: &str) -> Kind {
         (["snapshots", _], "json") if stem.starts_with("snap-") => Kind::Document,
         (["workspaces", _], "json") if stem == "workspace-registry" => Kind::Document,
         (
-            ["breakers"]
+            ["breakers" | "probes"]
             | ["teams", _, "peers"]
             | ["sessions" | "agents" | "approvals" | "notifications" | "schedules", _]
             | ["auth", "tokens" | "keys"]
@@ -123,7 +124,8 @@ pub(super) fn kind(path: &str) -> Kind {
         ) => Kind::Document,
         (["harness", ..] | ["approvals", _] | ["runs" | "workflows", _, _], "jsonl") => Kind::Lines,
         (["blobs", "sha256", start], "") if name.starts_with(start) => Kind::Blob,
-        (["agents", _], "md" | "log")
+        (["agents"], "toml")
+        | (["agents", _], "md" | "log")
         | (["teams", _, "dead_letters", _] | ["harness", _, ..], _)
         | (["plans", ..], "md")
         | (["journal"], "done") => Kind::Other,

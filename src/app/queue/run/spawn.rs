@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{Answer, Job};
-use crate::app::spawn::{Request, WorkspaceMode, spawn as start, workspace_mode};
+use crate::app::spawn::{Options, Request, WorkspaceMode, spawn as start, workspace_mode};
 use crate::app::{liveness, task, team};
 use crate::core::{Outcome, TaskId};
 use crate::domain::prompt::Mission;
@@ -58,6 +58,7 @@ fn run(job: &Job<'_>, wanted: &Spawn) -> Outcome<String> {
         replace: false,
         model: None,
         env: BTreeMap::new(),
+        options: Options::default(),
     };
     Ok(start(app, &request)?.message)
 }

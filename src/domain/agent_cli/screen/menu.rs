@@ -39,13 +39,13 @@ impl Row {
         let mut chars = line.text.chars().peekable();
         let mut column = 0;
         let mut pointer = false;
-        let mut pointed = false;
+        let mut marked = false;
         while let Some(c) = chars.peek().copied() {
             let mark = POINTERS.contains(&c) || OTHERS.contains(&c);
-            if mark && pointed || !mark && !c.is_whitespace() && !FRAME.contains(&c) {
+            if mark && marked || !mark && !c.is_whitespace() && !FRAME.contains(&c) {
                 break;
             }
-            pointed |= mark;
+            marked |= mark;
             pointer |= POINTERS.contains(&c);
             column += 1;
             chars.next();
