@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::App;
 use crate::core::{Diagnose, Name, Outcome};
 use crate::domain::agent_cli::{BadRow, Catalog, RowFile};
-use crate::store::{Dir, Expect, Key, Put};
+use crate::store::{Commit, Dir, Expect, Key, Put, Scope};
 
 /// A row is not longer than this.
 const ROW_MAX: u64 = 256 * 1024;
@@ -110,12 +110,12 @@ pub fn add(app: &App, name: &Name, text: &str, replace: bool) -> Outcome<PathBuf
     if let Some(bad) = bad.into_iter().next() {
         return Err(RowError::Bad(bad).into());
     }
-    let backend = app.home_store.backend();
-    if !replace && backend.read(&key)?.is_some() {
+    let mut locked = app.home_store.lock(&Scope::Settings)?;
+    if !replace && app.home_store.backend().read(&key)?.is_some() {
         let (name, path) = (name.to_string(), path.display().to_string());
         return Err(RowError::Exists { name, path }.into());
     }
-    let expect = if replace { Expect::Any } else { Expect::Absent };
-    backend.create(&Put::new(key, text.as_bytes().to_vec(), expect))?;
+    let puts = vec![Put::new(key, text.as_bytes().to_vec(), Expect::Any)];
+    locked.commit(&Commit { puts, ..Commit::default() })?;
     Ok(path)
 }

@@ -19,7 +19,7 @@ use crate::domain::agent_cli::screen::{self, Reading};
 use crate::domain::agent_cli::{AgentCli, Level, Permit};
 use crate::ports::terminal::WindowPlan;
 use crate::ports::{Program, Terminal};
-use crate::store::{Expect, Key, Put, encode};
+use crate::store::{Expect, Key, Put, StoreError, encode};
 
 /// How long a program may take to print its help.
 const HELP_MAX: Duration = Duration::from_secs(6);
@@ -136,8 +136,14 @@ fn save(app: &App, row: &AgentCli, release: Release) -> Outcome<()> {
     probes.releases.retain(|known| !is_same(known, &release));
     probes.releases.insert(0, release);
     probes.releases.truncate(RELEASES_MAX);
-    // Two that learn at once have learned the same.
-    Ok(app.store.backend().create(&Put::new(Key::probe(&name), encode(&probes), Expect::Any))?)
+    let key = Key::probe(&name);
+    app.store.backend().discard(&key)?;
+    let put = Put::new(key, encode(&probes), Expect::Absent);
+    match app.store.backend().create(&put) {
+        // Two that learn at once have learned the same, and it can be learned again.
+        Err(StoreError::Conflict { .. }) => Ok(()),
+        done => Ok(done?),
+    }
 }
 
 /// The subcommand whose help shows the options for a command line.
