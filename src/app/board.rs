@@ -1,17 +1,15 @@
 //! Teams at a glance.
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::wait::Stop;
-use super::{App, inbox, liveness, log, task, team, workspace};
+use super::{App, agent_state, context, inbox, log, task, team, workspace};
 use crate::core::{Outcome, TeamName, limits};
-use crate::domain::board::{self, Board, Conflicts, Seen, Snapshot};
+use crate::domain::board::{Board, Conflicts, Seen, Snapshot};
 use crate::domain::cost::{self, CostEvent, CostSummary};
 use crate::domain::team::{Member, Team};
-use crate::domain::workspace::Workspace;
 use crate::store::{Changes, Dir};
 
 /// The board of a team as it stands.
@@ -29,14 +27,19 @@ pub fn of(app: &App, name: &TeamName) -> Outcome<Board> {
 }
 
 fn seen(app: &App, name: &TeamName, team: &Team) -> Outcome<Vec<Seen>> {
-    let alive = liveness::all(app, name);
+    let names = team.members.iter().map(|member| member.name.as_str());
+    let looks = agent_state::all(app, name, names);
     let of_member = |member: &Member| {
         // A name that no inbox can have was written by another program.
         let inbox_count = match member.inbox() {
             Ok(inbox) => inbox::count(app, name, &inbox)?,
             Err(_) => 0,
         };
-        Ok(Seen { inbox_count, alive: alive.get(&member.name).copied().flatten() })
+        // Members of several users can have one name.
+        let look = looks.get(&member.name).cloned();
+        let alive = look.as_ref().and_then(|look| look.alive);
+        let state = look.map(|look| look.seen.into()).unwrap_or_default();
+        Ok(Seen { inbox_count, alive, state })
     };
     team.members.iter().map(of_member).collect()
 }
@@ -50,18 +53,17 @@ fn spent(app: &App, team: &TeamName) -> Option<CostSummary> {
     Some(cost::summarize(events.iter().map(|(_, doc)| &doc.value)))
 }
 
-/// The files that several agents of a team have changed in commits.
+/// The files that several agents of a team have changed in commits. What is not committed is left
+/// to `context conflicts`: a board is drawn often.
 fn conflicts(app: &App, name: &TeamName) -> Conflicts {
-    let Ok(registry) = workspace::registry(app, name) else { return Conflicts::Unknown {} };
-    let changes = |workspace: &Workspace| {
-        let root = Path::new(&workspace.repo_root);
-        let (base, branch) = (&workspace.base_branch, &workspace.branch_name);
-        // A repository or a branch that is gone has nothing to say.
-        let changed = app.git.changed_lines(root, base, branch).ok()?;
-        Some((workspace.agent_name.clone(), changed))
-    };
-    let found: Vec<_> = registry.workspaces.iter().filter_map(changes).collect();
-    if found.is_empty() { Conflicts::Unknown {} } else { board::conflicts(&found) }
+    let none = workspace::registry(app, name).is_ok_and(|found| found.workspaces.is_empty());
+    if none {
+        return Conflicts::Unknown {};
+    }
+    let found =
+        context::sides(app, name, None).and_then(|sides| context::conflicts(app, &sides, false));
+    // A repository or a branch that is gone has nothing to say.
+    found.map_or(Conflicts::Unknown {}, Conflicts::of)
 }
 
 /// A team in a line.

@@ -1,15 +1,17 @@
 //! What starting an agent would do, without doing any of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::equip::is_secret;
 use super::spawn::{self, Request};
-use super::{App, agent_rows};
+use super::{App, agent_rows, liveness, team};
 use crate::core::Outcome;
+use crate::domain::Extra;
 use crate::domain::agent_cli::screen::Dialog;
 use crate::domain::agent_cli::{Answer, DialogKind, Level, Permit, answer};
+use crate::domain::team::Team;
 use crate::domain::workspace;
 use crate::store::Dir;
 
@@ -60,12 +62,20 @@ pub struct Planned {
 
 /// What starting an agent would do. Fails where starting would be refused.
 pub fn preview(app: &App, request: &Request) -> Outcome<Preview> {
-    let place = spawn::foresee(app, request)?;
-    let plan = &place.plan;
+    let runs = liveness::of(app, &request.team, request.agent.as_str()) == Some(true);
+    if runs && !request.replace {
+        let (team, agent) = (request.team.to_string(), request.agent.to_string());
+        return Err(spawn::SpawnError::AlreadyRunning { agent, team }.into());
+    }
+    let known = team::find(app, &request.team)?.map(|doc| doc.value);
+    let new_team = known.is_none();
+    let plan = spawn::preview(app, request, &known.unwrap_or_else(|| made(app, request)))?;
     let row = agent_rows::catalog(app, &PathBuf::from(&plan.cwd)).find(&plan.command);
     let mut argv = plan.argv.clone();
-    if let Some(at) = place.prompt_at {
-        "<prompt>".clone_into(&mut argv[at]);
+    if let Some(prompt) = plan.prompt.as_ref().filter(|_| !plan.paste) {
+        for word in &mut argv {
+            *word = word.replace(prompt.as_str(), "<prompt>");
+        }
     }
     let given = |(name, value): (&String, &String)| {
         let new = app.env.get(name) != Some(value.as_str());
@@ -97,15 +107,17 @@ pub fn preview(app: &App, request: &Request) -> Outcome<Preview> {
         };
         Planned { name: spec.name.clone(), answer }
     });
+    let worktree = app.data_dir.join(Dir::workspaces(&request.team).as_str());
+    let isolated = Path::new(&plan.cwd).starts_with(&worktree);
     Ok(Preview {
         team: plan.team.clone(),
-        new_team: place.new_team,
+        new_team,
         agent_name: plan.agent.clone(),
         backend: plan.backend.as_str(),
         program: row.name.clone(),
         argv,
         cwd: plan.cwd.clone(),
-        branch: place.isolated.then(|| workspace::branch(&request.team, &request.agent)),
+        branch: isolated.then(|| workspace::branch(&request.team, &request.agent)),
         permissions: permit.level,
         prompt_by: match (&plan.prompt, plan.paste) {
             (None, _) => "none",
@@ -119,9 +131,16 @@ pub fn preview(app: &App, request: &Request) -> Outcome<Preview> {
     })
 }
 
-/// Where the worktree of an agent would be.
-pub(super) fn worktree(app: &App, request: &Request, subpath: &str) -> PathBuf {
-    let dir = Dir::workspaces(&request.team).child(request.agent.as_str());
-    let top = app.data_dir.join(dir.as_str());
-    if subpath.is_empty() { top } else { top.join(subpath) }
+/// The team that would be made for the agent.
+fn made(app: &App, request: &Request) -> Team {
+    let (id, kind) = ("(new)".to_owned(), request.agent_type.clone());
+    Team {
+        name: request.team.to_string(),
+        description: String::new(),
+        lead_agent_id: id.clone(),
+        created_at: app.stamp(),
+        members: vec![team::member(app, &request.agent, id, kind)],
+        budget_cents: 0.0,
+        extra: Extra::new(),
+    }
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::provision::{self, Terms};
 use super::start::{self, Started};
 use super::startup::Answered;
 use super::workspace::{self, Prepared};
-use super::{App, agent_rows, agents, equip, liveness, preview, team};
+use super::{App, agent_rows, agents, equip, liveness, team};
 use crate::core::{AgentName, Diagnose, Outcome, TeamName, UserName, text};
 use crate::domain::Extra;
 use crate::domain::agent::{BackendKind, LaunchPlan, PLAN_SCHEMA, Stage};
@@ -14,12 +15,12 @@ use crate::domain::agent_cli::screen::Dialog;
 use crate::domain::agent_cli::{self, Call, Level};
 use crate::domain::prompt::{self, Brief};
 use crate::domain::team::Team;
-use crate::domain::workspace as workspace_name;
 use crate::env::{self, Env};
 use crate::ports::git::Repository;
 use crate::ports::terminal::Delivery;
 use crate::store::{Dir, Key};
 
+pub(super) use super::start::register_running;
 pub use crate::domain::prompt::Mission;
 
 /// When an agent gets a worktree of its own.
@@ -196,6 +197,11 @@ struct Made {
 /// Starts an agent: it is in the team, in its worktree, runs, and has its prompt, or nothing of
 /// that is left.
 pub fn spawn(app: &App, request: &Request) -> Outcome<Spawned> {
+    spawn_on(app, request, &Terms::default())
+}
+
+/// The same for an agent whose place needs more than its repository says.
+pub fn spawn_on(app: &App, request: &Request, terms: &Terms) -> Outcome<Spawned> {
     let backend = backend(app, request)?;
     let here = directory(request)?;
     let program = check_program(app, request, &here)?;
@@ -216,8 +222,14 @@ pub fn spawn(app: &App, request: &Request) -> Outcome<Spawned> {
             }
             None => here.clone(),
         };
-        let isolated = made.workspace.is_some();
-        let (plan, _) = plan(app, request, backend, &team, isolated, &cwd, &program)?;
+        let names = (&request.team, &request.agent);
+        let ready = provision::make_ready(app, names, made.workspace.as_ref(), &here, terms)?;
+        let request = &Request {
+            env: ready.into_iter().chain(request.env.clone()).collect(),
+            ..request.clone()
+        };
+        let branch = made.workspace.as_ref().map(|made| made.workspace.branch_name.as_str());
+        let plan = plan(app, request, backend, &team, branch, &cwd, &program)?;
         let started = start::start_within(app, &plan, request.options.ready_within)?;
         Ok(spawned(&plan, &made, started))
     })();
@@ -227,51 +239,21 @@ pub fn spawn(app: &App, request: &Request) -> Outcome<Spawned> {
     result
 }
 
-/// What a start would be.
-pub(super) struct Foreseen {
-    /// How the agent would be run.
-    pub(super) plan: LaunchPlan,
-    /// Which of its arguments holds its prompt.
-    pub(super) prompt_at: Option<usize>,
-    /// Whether the team would be made.
-    pub(super) new_team: bool,
-    /// Whether it would get a worktree.
-    pub(super) isolated: bool,
-}
-
-/// Plans a start without making anything. Fails where the start would be refused.
-pub(super) fn foresee(app: &App, request: &Request) -> Outcome<Foreseen> {
+/// How an agent of `team` would be started. Makes nothing.
+pub(super) fn preview(app: &App, request: &Request, team: &Team) -> Outcome<LaunchPlan> {
     let backend = backend(app, request)?;
     let here = directory(request)?;
     let program = check_program(app, request, &here)?;
-    let repository = repository(app, request, &here)?;
-    let runs = liveness::of(app, &request.team, request.agent.as_str()) == Some(true);
-    if runs && !request.replace {
-        let (team, agent) = (request.team.to_string(), request.agent.to_string());
-        return Err(SpawnError::AlreadyRunning { agent, team }.into());
-    }
-    let cwd = match &repository {
-        Some(repository) => preview::worktree(app, request, &repository.subpath),
-        None => here,
+    let Some(repository) = repository(app, request, &here)? else {
+        return plan(app, request, backend, team, None, &here, &program);
     };
-    let known = team::find(app, &request.team)?.map(|doc| doc.value);
-    let new_team = known.is_none();
-    let team = known.unwrap_or_else(|| {
-        let (id, kind) = ("(new)".to_owned(), request.agent_type.clone());
-        let leader = team::member(app, &request.agent, id.clone(), kind);
-        Team {
-            name: request.team.to_string(),
-            description: String::new(),
-            lead_agent_id: id,
-            created_at: app.stamp(),
-            members: vec![leader],
-            budget_cents: 0.0,
-            extra: Extra::new(),
-        }
-    });
-    let isolated = repository.is_some();
-    let (plan, prompt_at) = plan(app, request, backend, &team, isolated, &cwd, &program)?;
-    Ok(Foreseen { plan, prompt_at, new_team, isolated })
+    let workspaces = Dir::workspaces(&request.team).child(request.agent.as_str());
+    let mut cwd = app.data_dir.join(workspaces.as_str());
+    if !repository.subpath.is_empty() {
+        cwd.push(&repository.subpath);
+    }
+    let branch = crate::domain::workspace::branch(&request.team, &request.agent);
+    plan(app, request, backend, team, Some(&branch), &cwd, &program)
 }
 
 fn backend(app: &App, request: &Request) -> Outcome<BackendKind> {
@@ -388,15 +370,14 @@ fn plan(
     request: &Request,
     backend: BackendKind,
     team: &Team,
-    isolated: bool,
+    branch: Option<&str>,
     cwd: &Path,
     program: &str,
-) -> Outcome<(LaunchPlan, Option<usize>)> {
+) -> Outcome<LaunchPlan> {
     let id = agent_id(team, request);
     let leader = team.leader().map_or("leader", |leader| leader.name.as_str());
     let is_leader = leader == request.agent.as_str();
     let cwd_text = cwd.display().to_string();
-    let branch = isolated.then(|| workspace_name::branch(&request.team, &request.agent));
     let prompt = request.mission.as_ref().map(|mission| {
         prompt::build(&Brief {
             agent_name: request.agent.as_str(),
@@ -407,14 +388,14 @@ fn plan(
             user: &app.identity.user,
             mission,
             workspace_dir: Some(&cwd_text),
-            branch: branch.as_deref(),
-            isolated,
+            branch,
+            isolated: branch.is_some(),
         })
     });
     let mut command = request.command.clone();
     program.clone_into(&mut command[0]);
     let cli = agent_rows::catalog(app, cwd).find(&command);
-    let own = equip::equip(app, request, &cli, &command, backend, cwd, isolated)?;
+    let own = equip::equip(app, request, &cli, &command, backend, cwd, branch.is_some())?;
     let call = Call {
         command: &command,
         backend,
@@ -466,7 +447,7 @@ fn plan(
     };
     plan.env = environment(app, request, &plan)?;
     plan.env.extend(own.env);
-    Ok((plan, line.prompt_at))
+    Ok(plan)
 }
 
 /// A random UUID (version 4) of 32 random hexadecimal digits.

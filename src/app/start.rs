@@ -241,6 +241,24 @@ fn register(
     agents::register(app, team, agent, entry)
 }
 
+/// Registers an agent that runs although whoever started it has not come to that. Returns whether
+/// it runs.
+pub(super) fn register_running(app: &App, team: &TeamName, agent: &AgentName) -> Outcome<bool> {
+    let Some(plan) = app.store.load::<LaunchPlan>(&Key::launch_plan(team, agent))? else {
+        return Ok(false);
+    };
+    let record = app.store.load::<AgentRecord>(&Key::agent_record(team, agent))?;
+    let running = record.map(|doc| doc.value).filter(|record| {
+        record.instance == plan.value.instance && record.state == RunState::Running
+    });
+    let Some((record, runner)) = running.and_then(|record| Some((record.clone(), record.runner?)))
+    else {
+        return Ok(false);
+    };
+    register(app, &plan.value, team, agent, runner, record.window.as_ref())?;
+    Ok(true)
+}
+
 /// An agent that runs and is to be spoken to for the first time.
 struct First<'a> {
     app: &'a App,

@@ -6,14 +6,16 @@ use serde::Serialize;
 
 use super::App;
 use crate::core::{Diagnose, Name, Outcome};
+use crate::domain::fields::{Level, Problem, line_and_column};
 use crate::domain::template::{self, Parsed};
-use crate::store::{Dir, Key};
+use crate::store::{Dir, Expect, Key, Put};
 
 /// The templates that come with clawteam, by name.
-const BUILT_IN: [(&str, &str); 7] = [
+const BUILT_IN: [(&str, &str); 8] = [
     ("code-review", include_str!("../../templates/code-review.toml")),
     ("demo", include_str!("../../templates/demo.toml")),
     ("feature-team", include_str!("../../templates/feature-team.toml")),
+    ("harness-default", include_str!("../../templates/harness-default.toml")),
     ("hedge-fund", include_str!("../../templates/hedge-fund.toml")),
     ("research-paper", include_str!("../../templates/research-paper.toml")),
     ("software-dev", include_str!("../../templates/software-dev.toml")),
@@ -111,8 +113,7 @@ pub fn find(app: &App, name: &str) -> Outcome<Parsed> {
     if let Some(parsed) = user_template_that_says(app, &name)? {
         return Ok(parsed);
     }
-    let place = app.home_store.path_of(&Dir::templates().entry("")).display().to_string();
-    Err(NotFound { name: name.to_string(), place }.into())
+    Err(not_found(app, &name).into())
 }
 
 /// The first of the user's templates that has another file name, but `name` in it.
@@ -136,13 +137,87 @@ pub fn built_in(name: &str) -> Outcome<Option<Parsed>> {
 }
 
 fn user_template(app: &App, name: &Name) -> Outcome<Option<Parsed>> {
+    let Some(text) = user_text(app, name)? else { return Ok(None) };
+    Ok(Some(template::parse(&text.text, &text.file, name.as_str())?))
+}
+
+/// A template as it was written.
+#[derive(Debug, Clone)]
+pub struct Text {
+    /// Where it comes from.
+    pub file: String,
+    /// What is in it.
+    pub text: String,
+}
+
+fn user_text(app: &App, name: &Name) -> Outcome<Option<Text>> {
     let key = Key::template(name);
     let Some(blob) = app.home_store.backend().read(&key)? else { return Ok(None) };
     let file = app.home_store.path_of(&key).display().to_string();
-    let text = String::from_utf8(blob.bytes).map_err(|error| {
+    Ok(Some(Text { text: text_of(blob.bytes, &file)?, file }))
+}
+
+/// The text of the template in the file called `name`.
+pub fn text(app: &App, name: &str) -> Outcome<Text> {
+    let name = Name::parse_as("template name", name)?;
+    if let Some(text) = user_text(app, &name)? {
+        return Ok(text);
+    }
+    let built_in = BUILT_IN.iter().find(|(stem, _)| *stem == name.as_str());
+    let found =
+        built_in.map(|(_, text)| Text { file: BUILT_IN_PLACE.into(), text: (*text).into() });
+    Ok(found.ok_or_else(|| not_found(app, &name))?)
+}
+
+fn not_found(app: &App, name: &Name) -> NotFound {
+    let place = app.home_store.path_of(&Dir::templates().entry("")).display().to_string();
+    NotFound { name: name.to_string(), place }
+}
+
+/// There is such a template already.
+#[derive(Debug, thiserror::Error)]
+#[error("there is a template in {0} already")]
+struct AlreadyThere(String);
+
+impl Diagnose for AlreadyThere {
+    fn code(&self) -> &'static str {
+        "template_exists"
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("edit that file, or choose another name".into())
+    }
+}
+
+/// What a new template begins with.
+const SKELETON: &str = include_str!("../../templates/skeleton.toml");
+
+/// Writes a new template of the user: a copy of the template `from`, or else an example with every
+/// key explained. Returns its file.
+pub fn create(app: &App, name: &str, from: Option<&str>) -> Outcome<String> {
+    let name = Name::parse_as("template name", name)?;
+    let key = Key::template(&name);
+    let file = app.home_store.path_of(&key).display().to_string();
+    if app.home_store.backend().read(&key)?.is_some() {
+        return Err(AlreadyThere(file).into());
+    }
+    let text = match from {
+        Some(from) => text(app, from)?.text,
+        None => SKELETON.to_owned(),
+    };
+    let text = template::renamed(&text, name.as_str());
+    app.home_store.backend().create(&Put::new(key, text.into_bytes(), Expect::Absent))?;
+    Ok(file)
+}
+
+/// The text of a template's file.
+pub fn text_of(bytes: Vec<u8>, file: &str) -> Result<String, template::TemplateError> {
+    String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
-        let line = String::from_utf8_lossy(&error.as_bytes()[..good]).matches('\n').count() + 1;
-        template::TemplateError::Syntax { file: file.clone(), line, reason: "not UTF-8".into() }
-    })?;
-    Ok(Some(template::parse(&text, &file, name.as_str())?))
+        let before = String::from_utf8_lossy(&error.as_bytes()[..good]).into_owned();
+        let (line, column) = line_and_column(&before, before.len());
+        let (level, path, message) = (Level::Error, String::new(), "not UTF-8".to_owned());
+        let problem = Problem { level, line, column, path, message };
+        template::TemplateError { file: file.into(), errors: vec![problem], warnings: Vec::new() }
+    })
 }

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{App, agents, liveness};
+use super::{App, agents, liveness, provision};
 use crate::core::{AgentName, Diagnose, Name, Outcome, TeamName};
 use crate::domain::Extra;
-use crate::domain::workspace::{self, Workspace, WorkspaceRegistry};
+use crate::domain::workspace::{self, Provisioned, Workspace, WorkspaceRegistry};
 use crate::ports::git::{MergeOutcome, Repository, Salvage, WorktreeStatus};
 use crate::store::{Dir, Key, Locked, Scope, StoreError};
 
@@ -160,10 +160,13 @@ pub fn prepare(
     let path = app.data_dir.join(Dir::workspaces(team).child(agent.as_str()).as_str());
     let branch = workspace::branch(team, agent);
     let earlier = registry(app, team)?.of(agent.as_str()).cloned();
+    let kept = path.exists();
     let reused = {
         let _locked = lock_repository(app, &repository.root)?;
         app.git.add_worktree(&repository.root, &path, &branch, &repository.head)?
     };
+    // What was done in an earlier worktree went with it.
+    let provisioned = earlier.as_ref().filter(|_| kept).and_then(|w| w.provisioned.clone());
     let base_branch = match earlier {
         // The branch goes where it was meant to go when it was made.
         Some(earlier) if reused && !earlier.base_branch.is_empty() => earlier.base_branch,
@@ -179,6 +182,7 @@ pub fn prepare(
         repo_subpath: repository.subpath.clone(),
         base_branch,
         created_at: app.stamp(),
+        provisioned,
         extra: Extra::new(),
     };
     change(app, team, |registry| registry.record(workspace.clone()))?;
@@ -186,6 +190,34 @@ pub fn prepare(
     let inside = Some(path.join(&repository.subpath)).filter(|_| !repository.subpath.is_empty());
     let cwd = inside.filter(|inside| inside.is_dir()).unwrap_or(path);
     Ok(Prepared { workspace, cwd, reused })
+}
+
+/// Writes down how an agent's worktree was made ready.
+pub(super) fn provisioned(
+    app: &App,
+    team: &TeamName,
+    agent: &AgentName,
+    state: Provisioned,
+) -> Outcome<()> {
+    change(app, team, |registry| {
+        let mut workspaces = registry.workspaces.iter_mut();
+        if let Some(workspace) = workspaces.find(|w| w.agent_name == agent.as_str()) {
+            workspace.provisioned = Some(state);
+        }
+    })
+}
+
+/// Keeps what was put into a worktree from being committed. Returns what git did not ignore before.
+pub(super) fn keep_out_of_commits(
+    app: &App,
+    workspace: &Workspace,
+    paths: &[PathBuf],
+) -> Outcome<Vec<String>> {
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    let _locked = lock_repository(app, Path::new(&workspace.repo_root))?;
+    Ok(app.git.exclude(Path::new(&workspace.worktree_path), paths)?)
 }
 
 /// What is uncommitted in an agent's worktree.
@@ -376,6 +408,7 @@ pub fn remove(app: &App, team: &TeamName, workspace: &Workspace) -> Outcome<Remo
     let root = PathBuf::from(&workspace.repo_root);
     let path = Path::new(&workspace.worktree_path);
     let branch = &workspace.branch_name;
+    provision::tear_down(app, team, workspace);
     let mut removed =
         Removed { agent: workspace.agent_name.clone(), branch: branch.clone(), salvaged: None };
     if app.git.discover(&root).is_ok() {

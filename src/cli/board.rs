@@ -11,7 +11,7 @@ use crate::app::board::{self, Watch};
 use crate::app::team;
 use crate::core::text::cut;
 use crate::core::{Failure, Outcome, TeamName};
-use crate::domain::board::{Board, Conflicts, CostPart, Severity};
+use crate::domain::board::{Board, Conflicts, CostPart};
 use crate::domain::task::{Status, Task};
 use crate::output::{self, Output, Panel, Screen, Table, columns};
 
@@ -193,7 +193,7 @@ fn members_table(cx: &Cx, board: &Board) -> Table {
     if users {
         table = table.column("User");
     }
-    table = table.column("Type").column("Joined").number("Inbox");
+    table = table.column("Type").column("State").column("Joined").number("Inbox");
     for member in &board.members {
         let mut cells = vec![member.name.clone()];
         if users {
@@ -201,6 +201,7 @@ fn members_table(cx: &Cx, board: &Board) -> Table {
         }
         cells.extend([
             member.agent_type.clone(),
+            member.state.words(),
             cx.time(&member.joined_at),
             member.inbox_count.to_string(),
         ]);
@@ -216,7 +217,7 @@ fn conflict_panel(board: &Board) -> Option<Panel> {
     };
     let title = format!("Conflict Warnings ({high_severity} high, {medium_severity} medium)");
     let lines = overlaps.iter().map(|overlap| {
-        let severity = if overlap.severity == Severity::High { "high" } else { "medium" };
+        let severity = overlap.severity.as_str();
         format!("{severity}: {} ({})", overlap.file, overlap.agents.join(", "))
     });
     (!overlaps.is_empty()).then(|| Panel::new(&title, lines))

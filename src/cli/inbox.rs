@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::runtime::how;
 use super::{Cx, args};
 use crate::app::inbox::{self, Draft};
+use crate::app::runtime::{self, Given};
 use crate::app::wait::Stop;
 use crate::app::{log, team};
 use crate::core::text::cut;
@@ -53,6 +55,15 @@ pub(super) struct SendArgs {
     /// What kind of message it is
     #[arg(long = "type", value_name = "TYPE", default_value = "message")]
     kind: String,
+    /// Also give it to the agent, if it runs, without waiting for it to look
+    #[arg(long)]
+    nudge: bool,
+    /// When: at its next turn (queue), once it waits for one (when-idle), or now [default: queue]
+    #[arg(long, value_name = "MODE", requires = "nudge")]
+    mode: Option<String>,
+    /// Seconds to wait for it to become idle, with --mode when-idle [default: 60]
+    #[arg(long, value_name = "SECONDS", requires = "mode", value_parser = args::poll_seconds)]
+    timeout: Option<Duration>,
 }
 
 /// Arguments of `inbox broadcast`.
@@ -91,6 +102,9 @@ pub(super) struct ReceiveArgs {
     /// How many messages at most
     #[arg(short, long, default_value_t = 10, allow_negative_numbers = true)]
     limit: i64,
+    /// If there is none, wait up to so many seconds for one
+    #[arg(short, long, value_name = "SECONDS", value_parser = args::seconds)]
+    wait: Option<Duration>,
 }
 
 /// Arguments of `inbox log`.
@@ -124,7 +138,7 @@ pub(super) struct WatchArgs {
 
 pub(super) fn run(cx: &Cx, command: InboxCommand) -> Outcome<ExitCode> {
     match command {
-        InboxCommand::Send(args) => send(cx, args)?,
+        InboxCommand::Send(args) => return send(cx, args),
         InboxCommand::Broadcast(args) => broadcast(cx, args)?,
         InboxCommand::Receive(args) => receive(cx, args)?,
         InboxCommand::Peek { team, agent } => peek(cx, team, agent)?,
@@ -144,7 +158,7 @@ fn draft(kind: &str, content: String, about: AboutArgs) -> Outcome<Draft> {
     Ok(Draft { message, from: about.from })
 }
 
-fn send(cx: &Cx, args: SendArgs) -> Outcome<()> {
+fn send(cx: &Cx, args: SendArgs) -> Outcome<ExitCode> {
     let team = TeamName::parse(args.team)?;
     AgentName::parse_as("recipient name", args.to.clone())?;
     args.kind.parse::<MessageType>()?;
@@ -157,9 +171,44 @@ fn send(cx: &Cx, args: SendArgs) -> Outcome<()> {
         }
         text
     };
+    let timeout = args.timeout.unwrap_or(Duration::from_secs(60));
+    let how = how(args.mode.as_deref().unwrap_or("queue"), timeout)?;
     let draft = draft(&args.kind, content, args.about)?;
     let message = inbox::send(&cx.app, &team, &args.to, draft)?;
-    cx.out.result(&message, || format!("OK Message sent to '{}'", args.to))
+    if !args.nudge {
+        cx.out.result(&message, || format!("OK Message sent to '{}'", args.to))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let agent = AgentName::parse(args.to.clone())?;
+    let given = runtime::nudge(&cx.app, &team, &agent, &message, how);
+    tell_nudge(cx, &agent, &message, given)
+}
+
+/// Tells what became of a message that was sent: sent it is, whatever came of the nudge.
+fn tell_nudge(
+    cx: &Cx,
+    agent: &AgentName,
+    message: &Message,
+    given: Outcome<Given>,
+) -> Outcome<ExitCode> {
+    let nudge = match &given {
+        Ok(given) => json!({"delivery": given.word(), "status": given.status(agent)}),
+        Err(failure) => {
+            let error = failure.inner();
+            json!({"error": failure.message(), "code": error.code(), "hint": error.hint()})
+        }
+    };
+    let mut payload = serde_json::to_value(message).unwrap_or_default();
+    payload["nudge"] = nudge;
+    cx.out.result(&payload, || match &given {
+        Ok(given) => format!("OK Message sent to '{agent}'. {}", given.status(agent)),
+        Err(_) => format!("OK Message sent to '{agent}'; it waits in the inbox"),
+    })?;
+    match given {
+        Ok(_) => Ok(ExitCode::SUCCESS),
+        Err(failure) if cx.out.json => Ok(ExitCode::from(failure.inner().exit().code())),
+        Err(failure) => Err(failure),
+    }
 }
 
 fn broadcast(cx: &Cx, args: BroadcastArgs) -> Outcome<()> {
@@ -177,7 +226,10 @@ fn own_inbox(cx: &Cx, team: &TeamName, agent: Option<&str>) -> Outcome<AgentName
 fn receive(cx: &Cx, args: ReceiveArgs) -> Outcome<()> {
     let team = TeamName::parse(args.team)?;
     let inbox = own_inbox(cx, &team, args.agent.as_deref())?;
-    let taken = inbox::take(&cx.app, &team, &inbox, args.limit)?;
+    let taken = match args.wait {
+        None => inbox::take(&cx.app, &team, &inbox, args.limit)?,
+        Some(limit) => wait_for_mail(cx, &team, &inbox, args.limit, limit)?,
+    };
     if cx.out.json {
         cx.out.json(&taken.messages().collect::<Vec<_>>())?;
     } else if taken.is_empty() {
@@ -200,6 +252,32 @@ fn receive(cx: &Cx, args: ReceiveArgs) -> Outcome<()> {
     // Only what was written out is gone from the inbox.
     taken.settle(&cx.app)
 }
+
+/// Takes messages as soon as there are any, or none when the time is over.
+fn wait_for_mail(
+    cx: &Cx,
+    team: &TeamName,
+    inbox: &AgentName,
+    most: i64,
+    limit: Duration,
+) -> Outcome<inbox::Taken> {
+    let began = Instant::now();
+    let stop = Cx::stop_on_signal()?;
+    let mut changes = cx.app.store.backend().watch(&[Dir::inbox(team, inbox)])?;
+    stop.wakes(&*changes);
+    loop {
+        let taken = inbox::take(&cx.app, team, inbox, most)?;
+        let left = limit.saturating_sub(began.elapsed());
+        if !taken.is_empty() || left.is_zero() || stop.is_requested() {
+            return Ok(taken);
+        }
+        changes.wait(left.min(LOOK_AGAIN));
+    }
+}
+
+/// After how long to look for mail even if nothing was heard: changes can be missed on file systems
+/// of other machines.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 fn peek(cx: &Cx, team: String, agent: Option<String>) -> Outcome<()> {
     let team = TeamName::parse(team)?;
@@ -272,7 +350,7 @@ fn watch(cx: &Cx, args: WatchArgs) -> Outcome<()> {
     Ok(())
 }
 
-fn tell(cx: &Cx, message: &Message) -> Outcome<()> {
+pub(super) fn tell(cx: &Cx, message: &Message) -> Outcome<()> {
     if cx.out.json {
         return cx.out.json_line(message);
     }
@@ -290,13 +368,7 @@ fn tell(cx: &Cx, message: &Message) -> Outcome<()> {
 const EXEC_LIMIT: Duration = Duration::from_secs(30);
 
 /// Runs a shell command for a message. Its failure does not stop the watch.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the user's own command, asked for on the command line"
-)]
-fn call(exec: &str, message: &Message, stop: &Stop) {
-    let mut command = Command::new("/bin/sh");
-    command.arg("-c").arg(exec).stdin(Stdio::null());
+pub(super) fn call(exec: &str, message: &Message, stop: &Stop) {
     let json = serde_json::to_string(message).expect("a message has text keys");
     let fields = [
         ("FROM", message.from.as_str()),
@@ -306,11 +378,28 @@ fn call(exec: &str, message: &Message, stop: &Stop) {
         ("TIMESTAMP", message.timestamp.as_str()),
         ("JSON", &json),
     ];
-    for (name, value) in fields {
+    let names: Vec<(String, &str)> = fields
+        .iter()
+        .flat_map(|(name, value)| {
+            ["CLAWTEAM_MSG_", "OH_MSG_"].map(|prefix| (format!("{prefix}{name}"), *value))
+        })
+        .collect();
+    let vars: Vec<(&str, &str)> =
+        names.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    shell(exec, &vars, stop);
+}
+
+/// Runs a shell command of the user to its end, but not for long. Its failure is only told.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the user's own command, asked for on the command line"
+)]
+pub(super) fn shell(exec: &str, vars: &[(&str, &str)], stop: &Stop) {
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(exec).stdin(Stdio::null());
+    for (name, value) in vars {
         // The environment cannot hold a zero byte.
-        let value = value.replace('\0', "\u{fffd}");
-        command.env(format!("CLAWTEAM_MSG_{name}"), &value);
-        command.env(format!("OH_MSG_{name}"), value);
+        command.env(name, value.replace('\0', "\u{fffd}"));
     }
     let mut child = match command.spawn() {
         Ok(child) => child,

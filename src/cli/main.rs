@@ -46,6 +46,8 @@ pub fn main() -> ExitCode {
     let json = super::setup::wants_json(&matches);
     let cx = match super::setup::context(&matches, json) {
         Ok(cx) => cx,
+        // A status that is not 0 would stop the agent whose hook this is.
+        Err(_) if matches.subcommand_name() == Some("hook-event") => return ExitCode::SUCCESS,
         Err(failure) => return failed(&Output::new(json, None), &failure),
     };
     match dispatch(&matches, &cx) {

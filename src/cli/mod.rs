@@ -11,9 +11,11 @@ mod artifact;
 mod board;
 mod completions;
 mod config;
+mod context;
 mod demo;
 mod doctor;
 mod file;
+mod hook_event;
 mod identity;
 mod inbox;
 mod launch;
@@ -21,8 +23,10 @@ mod lifecycle;
 mod main;
 mod notify;
 mod notify_rules;
+mod permission;
 mod plan;
 mod queue;
+mod runtime;
 mod schedule;
 mod scripted_agent;
 mod session;
@@ -194,8 +198,21 @@ const ENTRIES: &[Entry] = &[
         workspace::WorkspaceCommand,
         workspace::run
     ),
+    group!(
+        "context",
+        "See what agents change, and where that meets",
+        context::ContextCommand,
+        context::run
+    ),
     group!("queue", "Do work that is slow or remote", queue::QueueCommand, queue::run),
     group!("schedule", "Start things at their times", schedule::ScheduleCommand, schedule::run),
+    group!(
+        "permission",
+        "See and answer the questions of agents that wait at a dialog of their own",
+        permission::PermissionCommand,
+        permission::run
+    ),
+    group!("runtime", "Talk to agents that run", runtime::RuntimeCommand, runtime::run),
     single!("tick", "Do all that is due, once", tick::TickArgs, tick::run),
     group!(
         "setup",
@@ -208,6 +225,12 @@ const ENTRIES: &[Entry] = &[
         "Be an agent without a model, for trying out templates",
         scripted_agent::ScriptedAgentArgs,
         scripted_agent::run
+    ),
+    single!(
+        "hook-event",
+        "Tell what an agent is doing (called by the agent's own hooks)",
+        hook_event::HookEventArgs,
+        hook_event::run
     ),
     single!("doctor", "Check the data directory, and repair it", doctor::DoctorArgs, doctor::run),
     single!(
@@ -231,6 +254,24 @@ const ENTRIES: &[Entry] = &[
         hidden: true
     ),
 ];
+
+/// Whether `words` are a command that can be typed after the program's name; the error is what the
+/// command line says of them.
+pub fn check(words: &[String]) -> Result<(), String> {
+    let typed = std::iter::once("clawteam").chain(words.iter().map(String::as_str));
+    match command(false).try_get_matches_from(typed) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            use clap::error::ErrorKind::{DisplayHelp, DisplayVersion};
+            if matches!(error.kind(), DisplayHelp | DisplayVersion) {
+                return Ok(());
+            }
+            let text = error.render().to_string();
+            let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            Err(first.trim_start_matches("error: ").to_owned())
+        }
+    }
+}
 
 /// The whole command tree. `complete`: with all subcommands built, for completion scripts.
 fn command(complete: bool) -> Command {

@@ -6,8 +6,9 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Cx;
-use crate::app::{liveness, session, team};
+use crate::app::{agent_state, session, team};
 use crate::core::{AgentName, Diagnose, Failure, Outcome, TeamName};
+use crate::domain::agent_state::StatePart;
 use crate::domain::team::{GENERAL_PURPOSE, Team};
 use crate::output::{self, Table};
 
@@ -159,13 +160,17 @@ fn discover(cx: &Cx) -> Outcome<()> {
 fn status(cx: &Cx, name: &str) -> Outcome<()> {
     let name = TeamName::parse(name)?;
     let team = team::load(&cx.app, &name)?;
-    let alive = liveness::all(&cx.app, &name);
-    let alive_of = |member: &str| alive.get(member).copied().flatten();
+    let names = team.members.iter().map(|member| member.name.as_str());
+    let looks = agent_state::all(&cx.app, &name, names);
+    let alive_of = |member: &str| looks.get(member).and_then(|look| look.alive);
+    let state_of = |member: &str| {
+        looks.get(member).map(|look| StatePart::from(look.seen.clone())).unwrap_or_default()
+    };
     let members: Vec<Value> = team
         .members
         .iter()
         .map(|member| {
-            json!({
+            let mut shown = json!({
                 "name": member.name,
                 "user": member.user,
                 "agentId": member.agent_id,
@@ -173,7 +178,13 @@ fn status(cx: &Cx, name: &str) -> Outcome<()> {
                 "joinedAt": member.joined_at,
                 "modelName": member.model_name,
                 "alive": alive_of(&member.name),
-            })
+            });
+            if let (Some(shown), Ok(Value::Object(state))) =
+                (shown.as_object_mut(), serde_json::to_value(state_of(&member.name)))
+            {
+                shown.extend(state);
+            }
+            shown
         })
         .collect();
     let payload = json!({
@@ -183,10 +194,15 @@ fn status(cx: &Cx, name: &str) -> Outcome<()> {
         "createdAt": team.created_at,
         "members": members,
     });
-    cx.out.result(&payload, || status_text(cx, &team, &alive_of))
+    cx.out.result(&payload, || status_text(cx, &team, &alive_of, &state_of))
 }
 
-fn status_text(cx: &Cx, team: &Team, alive: &dyn Fn(&str) -> Option<bool>) -> String {
+fn status_text(
+    cx: &Cx,
+    team: &Team,
+    alive: &dyn Fn(&str) -> Option<bool>,
+    state: &dyn Fn(&str) -> StatePart,
+) -> String {
     let mut text = format!("\nTeam: {}\n", team.name);
     if !team.description.is_empty() {
         text.push_str(&format!("  {}\n", team.description));
@@ -197,7 +213,7 @@ fn status_text(cx: &Cx, team: &Team, alive: &dyn Fn(&str) -> Option<bool>) -> St
     if users {
         table = table.column("User");
     }
-    table = table.column("ID").column("Type").column("Alive").column("Joined");
+    table = table.column("ID").column("Type").column("Alive").column("State").column("Joined");
     for member in &team.members {
         let mut cells = vec![member.name.clone()];
         if users {
@@ -212,6 +228,7 @@ fn status_text(cx: &Cx, team: &Team, alive: &dyn Fn(&str) -> Option<bool>) -> St
             member.agent_id.clone(),
             member.agent_type.clone(),
             known.to_owned(),
+            state(&member.name).words(),
             cx.time(&member.joined_at),
         ]);
         table.row(cells);

@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O, reads a clock or draws a random number.
 
+pub mod change;
 pub mod diagnose;
 pub mod digest;
 pub mod id;
@@ -12,6 +13,7 @@ pub mod span;
 pub mod text;
 pub mod time;
 
+pub use change::{FileChange, Place};
 pub use diagnose::{Diagnose, Exit, Failure, Outcome};
 pub use digest::Digest;
 pub use id::TaskId;

@@ -1,22 +1,24 @@
 //! A team at a glance.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
+use super::agent_state::StatePart;
 use super::cost::CostSummary;
 use super::message::{Message, MessageType};
+use super::overlap::{Overlap, Severity};
 use super::task::{Status, Task, stats};
 use super::team::{Member, Team};
 use crate::core::Stamp;
 
 /// What was found out about a member besides its document.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
     /// How many messages wait for it.
     pub inbox_count: usize,
     /// Whether it runs, if that can be known.
     pub alive: Option<bool>,
+    /// What it is doing.
+    pub state: StatePart,
 }
 
 /// What a board is made of.
@@ -94,6 +96,9 @@ pub struct MemberPart {
     pub inbox_count: usize,
     /// Whether it runs, if that can be known.
     pub alive: Option<bool>,
+    /// What it is doing.
+    #[serde(flatten)]
+    pub state: StatePart,
     /// The user it belongs to.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub user: String,
@@ -170,73 +175,25 @@ pub enum Conflicts {
         high_severity: usize,
         /// How many are changed in other lines.
         medium_severity: usize,
+        /// Of how many all made the same.
+        low_severity: usize,
     },
     /// There is nothing to look at.
     Unknown {},
 }
 
-/// A file that several agents change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Overlap {
-    /// The file.
-    pub file: String,
-    /// The agents.
-    pub agents: Vec<String>,
-    /// How likely that is a conflict.
-    pub severity: Severity,
-}
-
-/// How likely changes of the same file are a conflict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// They are in the same lines.
-    High,
-    /// They are in other lines.
-    Medium,
-}
-
-/// The changed places of each file: first and last lines.
-pub type Changes = BTreeMap<String, Vec<(usize, usize)>>;
-
-/// An agent and the places that it changed in a file.
-type OfAgent<'c> = (&'c str, &'c [(usize, usize)]);
-
-/// Finds the files that several agents change.
-pub fn conflicts(of_agents: &[(String, Changes)]) -> Conflicts {
-    let mut files: BTreeMap<&str, Vec<OfAgent<'_>>> = BTreeMap::new();
-    for (agent, changes) in of_agents {
-        for (file, places) in changes {
-            files.entry(file).or_default().push((agent, places));
+impl Conflicts {
+    /// What was found.
+    pub fn of(overlaps: Vec<Overlap>) -> Self {
+        let number = |severity| overlaps.iter().filter(|o| o.severity == severity).count();
+        Self::Known {
+            total_overlaps: overlaps.len(),
+            high_severity: number(Severity::High),
+            medium_severity: number(Severity::Medium),
+            low_severity: number(Severity::Low),
+            overlaps,
         }
     }
-    let mut overlaps: Vec<Overlap> = files
-        .into_iter()
-        .filter(|(_, changes)| changes.len() > 1)
-        .map(|(file, changes)| Overlap {
-            file: file.to_owned(),
-            agents: changes.iter().map(|(agent, _)| (*agent).to_owned()).collect(),
-            severity: if meet(&changes) { Severity::High } else { Severity::Medium },
-        })
-        .collect();
-    overlaps.sort_by_key(|overlap| overlap.severity);
-    let high = overlaps.iter().filter(|overlap| overlap.severity == Severity::High).count();
-    Conflicts::Known {
-        total_overlaps: overlaps.len(),
-        high_severity: high,
-        medium_severity: overlaps.len() - high,
-        overlaps,
-    }
-}
-
-/// Whether two agents changed the same lines.
-fn meet(changes: &[OfAgent<'_>]) -> bool {
-    let meets = |a: &[(usize, usize)], b: &[(usize, usize)]| {
-        a.iter().any(|(begin, end)| b.iter().any(|(from, to)| begin <= to && from <= end))
-    };
-    let pairs = changes.iter().enumerate();
-    let mut pairs = pairs.flat_map(|(n, one)| changes[n + 1..].iter().map(move |two| (one, two)));
-    pairs.any(|(one, two)| meets(one.1, two.1))
 }
 
 impl Status {
@@ -293,6 +250,7 @@ fn member_part((member, seen): (&Member, Seen)) -> MemberPart {
         inbox_name: member.inbox_name(),
         inbox_count: seen.inbox_count,
         alive: seen.alive,
+        state: seen.state,
         user: member.user.clone(),
     }
 }
@@ -354,7 +312,7 @@ mod tests {
             Task { id: "b".into(), status: Status::Blocked, ..Task::default() },
             Task { id: "a".into(), status: Status::Blocked, ..Task::default() },
         ];
-        let seen = vec![Seen { inbox_count: 2, alive: Some(true) }];
+        let seen = vec![Seen { inbox_count: 2, alive: Some(true), state: StatePart::default() }];
         let conflicts = Conflicts::Unknown {};
         let board = Board::of(Snapshot { team, seen, tasks, messages, cost: None, conflicts });
         serde_json::to_value(&board).expect("a board is JSON")
@@ -370,6 +328,7 @@ mod tests {
         assert_eq!(board["team"]["leaderName"], "lead");
         assert_eq!(board["members"][0]["inboxCount"], 2);
         assert_eq!(board["members"][0]["alive"], true);
+        assert_eq!(board["members"][0]["state"], "unknown");
         assert_eq!(board["members"][0].get("user"), None);
         assert_eq!(board["members"][1]["memberKey"], "bob_w");
         assert_eq!(board["members"][1]["user"], "bob");
@@ -377,29 +336,6 @@ mod tests {
         assert_eq!(board["tasks"]["blocked"][0]["id"], "b");
         assert_eq!(board["taskSummary"]["total"], 2);
         assert_eq!((&board["cost"], &board["conflicts"]), (&json!({}), &json!({})));
-    }
-
-    #[test]
-    fn overlaps_are_found_and_those_in_the_same_lines_come_first() {
-        let of = |agent: &str, files: &[(&str, (usize, usize))]| {
-            let changes = files.iter().map(|(file, place)| ((*file).to_owned(), vec![*place]));
-            (agent.to_owned(), changes.collect::<Changes>())
-        };
-        let agents = [
-            of("a", &[("apart", (1, 2)), ("own", (1, 9)), ("same", (3, 7))]),
-            of("b", &[("apart", (3, 3)), ("same", (1, 2))]),
-            of("c", &[("same", (7, 8))]),
-        ];
-        assert_eq!(
-            serde_json::to_value(conflicts(&agents)).expect("it is JSON"),
-            json!({
-                "overlaps": [
-                    {"file": "same", "agents": ["a", "b", "c"], "severity": "high"},
-                    {"file": "apart", "agents": ["a", "b"], "severity": "medium"}
-                ],
-                "totalOverlaps": 2, "highSeverity": 1, "mediumSeverity": 1
-            })
-        );
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Which worktree belongs to which agent.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Extra;
-use crate::core::{AgentName, Stamp, TeamName};
+use crate::core::{AgentName, Span, Stamp, TeamName};
 
 /// The worktrees of a team: `workspaces/<team>/workspace-registry.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -49,6 +51,29 @@ pub struct Workspace {
     /// When it was made.
     #[serde(default)]
     pub created_at: Stamp,
+    /// How it was made ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisioned: Option<Provisioned>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// How a worktree was made ready for its agent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Provisioned {
+    /// The commands that were run with success.
+    #[serde(default)]
+    pub setup: Vec<String>,
+    /// The commands to be run before it is removed.
+    #[serde(default)]
+    pub teardown: Vec<String>,
+    /// How long each of them may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+    /// What they find in their environment.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
     /// Fields that this version does not know.
     #[serde(flatten)]
     pub extra: Extra,

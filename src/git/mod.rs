@@ -6,19 +6,23 @@
 
 #![expect(clippy::disallowed_methods, reason = "an adapter: it runs git and reads what git wrote")]
 
+mod changes;
 mod cli;
+mod furnish;
 mod history;
 mod merge;
 mod read;
 mod salvage;
 mod worktree;
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::ports::Git;
-use crate::ports::git::{CommitInfo, GitError, MergeOutcome, Repository, Salvage, WorktreeStatus};
+use crate::ports::git::{
+    Change, CommitInfo, FileChange, Furnished, Furnishing, GitError, MergeOutcome, Repository,
+    Salvage, Version, WorktreeStatus,
+};
 
 /// Git as it is installed on this machine.
 #[derive(Debug, Clone, Default)]
@@ -49,13 +53,31 @@ impl Git for GitProgram {
         self.read_common_dir(root)
     }
 
-    fn changed_lines(
+    fn ancestor(&self, root: &Path, one: &str, two: &str) -> Result<Option<String>, GitError> {
+        self.common_ancestor(root, one, two)
+    }
+
+    fn changes(
+        &self,
+        root: &Path,
+        from: &str,
+        version: &Version<'_>,
+    ) -> Result<Vec<FileChange>, GitError> {
+        self.read_changes(root, from, version)
+    }
+
+    fn diff_stat(&self, root: &Path, from: &str, to: &str) -> Result<String, GitError> {
+        self.read_diff_stat(root, from, to)
+    }
+
+    fn commits(
         &self,
         root: &Path,
         base: &str,
         branch: &str,
-    ) -> Result<BTreeMap<String, Vec<(usize, usize)>>, GitError> {
-        self.read_changed_lines(root, base, branch)
+        limit: usize,
+    ) -> Result<(usize, Vec<Change>), GitError> {
+        self.read_commits(root, base, branch, limit)
     }
 
     fn add_worktree(
@@ -66,6 +88,18 @@ impl Git for GitProgram {
         base: &str,
     ) -> Result<bool, GitError> {
         self.create_worktree(root, path, branch, base)
+    }
+
+    fn furnish(&self, wanted: &Furnishing<'_>) -> Result<Furnished, GitError> {
+        self.furnish_worktree(wanted)
+    }
+
+    fn exclude(&self, worktree: &Path, paths: &[PathBuf]) -> Result<Vec<String>, GitError> {
+        self.exclude_from_commits(worktree, paths)
+    }
+
+    fn checkout_file(&self, root: &Path, name: &str) -> Result<Option<String>, GitError> {
+        self.read_checkout_file(root, name)
     }
 
     fn status(&self, path: &Path) -> Result<WorktreeStatus, GitError> {

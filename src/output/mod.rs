@@ -234,6 +234,21 @@ pub fn read_stdin() -> Outcome<String> {
     io::read_to_string(io::stdin()).map_err(|error| ReadError(error).into())
 }
 
+/// All of standard input that comes within `limit`; nothing if it is a terminal.
+pub fn read_stdin_within(limit: std::time::Duration) -> String {
+    if io::stdin().is_terminal() {
+        return String::new();
+    }
+    let (sender, text) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What came before it broke off is all there is.
+        let _ = io::Read::read_to_end(&mut io::stdin(), &mut bytes);
+        sender.send(String::from_utf8_lossy(&bytes).into_owned())
+    });
+    text.recv_timeout(limit).unwrap_or_default()
+}
+
 /// Standard input could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read standard input")]

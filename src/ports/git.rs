@@ -1,9 +1,10 @@
 //! Repositories and worktrees.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::core::Diagnose;
+
+pub use crate::core::FileChange;
 
 /// Why a git operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -171,6 +172,60 @@ pub struct CommitInfo {
     pub subject: String,
 }
 
+/// Files that are to be brought from one working tree into another. Paths are relative to the
+/// tops, without `..`.
+pub struct Furnishing<'a> {
+    /// The top of the working tree that they come from.
+    pub from: &'a Path,
+    /// The top of the worktree that they go to.
+    pub to: &'a Path,
+    /// What is copied; `*` and `?` stand for characters of a name.
+    pub copy: &'a [String],
+    /// What is shared by a symbolic link.
+    pub link: &'a [String],
+    /// Whether files of a name are copied only if they are named without wildcards.
+    pub withheld: &'a dyn Fn(&str) -> bool,
+}
+
+/// What came of a [`Furnishing`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Furnished {
+    /// How many files were copied.
+    pub copied: usize,
+    /// How many links were made.
+    pub linked: usize,
+    /// Patterns and names that nothing fits.
+    pub missing: Vec<String>,
+    /// Files that were not copied because they were not named.
+    pub withheld: Vec<String>,
+    /// The topmost of what is new in the worktree.
+    pub made: Vec<PathBuf>,
+}
+
+/// A state of a repository's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version<'a> {
+    /// As they were committed; a branch or a commit.
+    Committed(&'a str),
+    /// As they lie in a worktree, committed or not.
+    InWorktree(&'a Path),
+}
+
+/// A commit with the files that it touched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Its hash.
+    pub id: String,
+    /// The first line of its message.
+    pub subject: String,
+    /// When its author made it: seconds since the epoch.
+    pub seconds: i64,
+    /// The author's distance from UTC in minutes.
+    pub offset: i32,
+    /// The files, sorted. None for a merge.
+    pub files: Vec<String>,
+}
+
 /// How a merge ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MergeOutcome {
@@ -201,14 +256,30 @@ pub trait Git: Send + Sync {
     /// absolute: what a lock on the repository is named by.
     fn common_dir(&self, root: &Path) -> Result<PathBuf, GitError>;
 
-    /// Which lines of which files `branch` has changed since it left `base`: for each file the
-    /// first and the last line of each place, as the branch has them.
-    fn changed_lines(
+    /// The best common ancestor of two branches or commits; `None` if they have nothing in common.
+    fn ancestor(&self, root: &Path, one: &str, two: &str) -> Result<Option<String>, GitError>;
+
+    /// How `version` differs from the commit `from`: each file that does, by name. Renamed files
+    /// are one that went and one that came. Submodules are left out.
+    fn changes(
+        &self,
+        root: &Path,
+        from: &str,
+        version: &Version<'_>,
+    ) -> Result<Vec<FileChange>, GitError>;
+
+    /// `git diff --stat` between two commits.
+    fn diff_stat(&self, root: &Path, from: &str, to: &str) -> Result<String, GitError>;
+
+    /// The commits of `branch` that `base` does not have, newest first: how many there are, and
+    /// the first `limit` of them.
+    fn commits(
         &self,
         root: &Path,
         base: &str,
         branch: &str,
-    ) -> Result<BTreeMap<String, Vec<(usize, usize)>>, GitError>;
+        limit: usize,
+    ) -> Result<(usize, Vec<Change>), GitError>;
 
     /// Makes a worktree of `root` at `path` on `branch`: an existing branch is reused as it is, a
     /// new one starts at `base`. A worktree that is already there on that branch is kept.
@@ -220,6 +291,17 @@ pub trait Git: Send + Sync {
         branch: &str,
         base: &str,
     ) -> Result<bool, GitError>;
+
+    /// Brings files into a worktree that git does not keep. What is there already stays as it is.
+    /// Nothing is written through a link that the repository holds.
+    fn furnish(&self, wanted: &Furnishing<'_>) -> Result<Furnished, GitError>;
+
+    /// Keeps these paths of `worktree` from being committed: what git does not ignore is added to
+    /// the repository's own list of ignored files, which no commit holds. Returns what was added.
+    fn exclude(&self, worktree: &Path, paths: &[PathBuf]) -> Result<Vec<String>, GitError>;
+
+    /// The text of a file of the working tree at `root`, `None` if there is none.
+    fn checkout_file(&self, root: &Path, name: &str) -> Result<Option<String>, GitError>;
 
     /// What is uncommitted in the worktree at `path`.
     fn status(&self, path: &Path) -> Result<WorktreeStatus, GitError>;

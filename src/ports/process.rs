@@ -142,6 +142,9 @@ pub trait Processes: Send + Sync {
         started: &mut dyn FnMut(ProcessId),
     ) -> io::Result<Captured>;
 
+    /// Whether nobody on this machine listens on a TCP port at the moment.
+    fn is_port_free(&self, port: u16) -> bool;
+
     /// This machine.
     fn host(&self) -> Host;
 

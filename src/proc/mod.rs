@@ -100,6 +100,10 @@ impl Processes for SystemProcesses {
         rustix::process::geteuid().is_root()
     }
 
+    fn is_port_free(&self, port: u16) -> bool {
+        std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).is_ok()
+    }
+
     fn own_program(&self) -> io::Result<PathBuf> {
         std::env::current_exe()
     }

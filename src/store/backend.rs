@@ -208,6 +208,10 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// matter.
     fn mark(&self, key: &Key) -> Result<(), StoreError>;
 
+    /// Replaces a document that can be made again from others. Readers see the old or the new one;
+    /// after a power failure it may be either, or not readable.
+    fn cache(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError>;
+
     /// A number greater than every one that was given out under `key` before, and close to
     /// `now_millis`.
     fn tick(&self, key: &Key, now_millis: u64, seed: u32) -> Result<Tick, StoreError>;

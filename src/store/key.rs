@@ -1,6 +1,7 @@
 //! Where each document lies: the one table of paths below the data directory.
 
 mod agent;
+mod launch;
 mod workflow;
 
 use std::fmt;
@@ -91,11 +92,6 @@ impl Dir {
         Self(format!("harness/{team}"))
     }
 
-    /// The user's team templates, in the data directory of the user's home.
-    pub fn templates() -> Self {
-        Self("templates".into())
-    }
-
     /// The approvals of a team.
     pub fn approvals(team: &TeamName) -> Self {
         Self(format!("approvals/{team}"))
@@ -173,11 +169,6 @@ impl Key {
     /// The settings, in the data directory of the user's home.
     pub fn settings() -> Self {
         Self("config.json".into())
-    }
-
-    /// A team template of the user, in the data directory of the user's home.
-    pub fn template(name: &Name) -> Self {
-        Dir::templates().entry(&format!("{name}.toml"))
     }
 
     /// Name, members and budget of a team. A team exists if and only if this document does.
@@ -388,6 +379,8 @@ pub enum Scope {
     Approvals(TeamName),
     /// Which services failed of late.
     Breakers,
+    /// Which ports belong to which agent.
+    Ports,
     /// The queue of a team.
     Queue(TeamName),
     /// The schedules of a team.
@@ -422,6 +415,7 @@ impl Scope {
             Self::Run(team, run) => Dir::run(team, run).entry("run.lock"),
             Self::Approvals(team) => Dir::approvals(team).entry("approvals.lock"),
             Self::Breakers => Dir::breakers().entry("breakers.lock"),
+            Self::Ports => Dir("locks".into()).entry("ports.lock"),
             Self::Queue(team) => Dir::queue(team).entry("queue.lock"),
             Self::Schedules(team) => Dir::schedules(team).entry("schedules.lock"),
             Self::Notifications(team) => Dir::notifications(team).entry("notifications.lock"),
@@ -445,6 +439,9 @@ impl Scope {
         }
         if stem == "breakers" {
             return Some(Self::Breakers);
+        }
+        if stem == "ports" {
+            return Some(Self::Ports);
         }
         let (kind, name) = stem.split_once('-')?;
         let team = || TeamName::parse(name).ok();
@@ -498,6 +495,7 @@ impl Scope {
             ["runs", name, run, ..] => Some(Self::Run(team(name)?, Name::parse(run).ok()?)),
             ["approvals", name, _] => team(name).map(Self::Approvals),
             ["breakers", _] => Some(Self::Breakers),
+            ["ports.json"] => Some(Self::Ports),
             ["queue", name, ..] => team(name).map(Self::Queue),
             ["schedules", name, _] => team(name).map(Self::Schedules),
             ["notifications", name, ..] => team(name).map(Self::Notifications),
@@ -535,6 +533,7 @@ impl Scope {
             Self::Run(team, run) => format!("run-{team}+{run}"),
             Self::Approvals(team) => format!("approvals-{team}"),
             Self::Breakers => "breakers".to_owned(),
+            Self::Ports => "ports".to_owned(),
             Self::Queue(team) => format!("queue-{team}"),
             Self::Schedules(team) => format!("schedules-{team}"),
             Self::Notifications(team) => format!("notifications-{team}"),
@@ -563,6 +562,7 @@ impl fmt::Display for Scope {
             Self::Run(_, run) => write!(f, "run '{run}'"),
             Self::Approvals(team) => write!(f, "the approvals of team '{team}'"),
             Self::Breakers => write!(f, "the circuit breakers"),
+            Self::Ports => write!(f, "the ports"),
             Self::Queue(team) => write!(f, "the queue of team '{team}'"),
             Self::Schedules(team) => write!(f, "the schedules of team '{team}'"),
             Self::Notifications(team) => write!(f, "the notifications of team '{team}'"),

@@ -334,6 +334,12 @@ impl Backend for MemBackend {
         Ok(())
     }
 
+    fn cache(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
+        self.state().put(&Put::new(key.clone(), bytes.to_vec(), Expect::Any));
+        self.shared.changed.notify_all();
+        Ok(())
+    }
+
     fn tick(&self, key: &Key, now_millis: u64, seed: u32) -> Result<Tick, StoreError> {
         let mut state = self.state();
         let next = match state.ticks.get(key) {

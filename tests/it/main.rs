@@ -6,6 +6,7 @@ mod approval;
 mod artifact;
 mod cli;
 mod concurrency;
+mod context;
 mod crew;
 mod demo;
 mod doctor;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::document;
 use crate::app::inbox::{self, Taken};
 use crate::app::{App, liveness, notify, runtime, team as teams};
-use crate::core::{AgentName, Outcome, Stamp, TeamName};
+use crate::core::{AgentName, Digest, Outcome, Stamp, TeamName};
 use crate::domain::Extra;
 use crate::domain::agent_state::{
     Answer, Heard, News, Question, STATE_SCHEMA, Source, State, StateDocument, Way, understand,
@@ -208,7 +208,7 @@ fn take_up(doc: &mut StateDocument, heard: &Heard, goes_on: bool, now: &Stamp) -
 }
 
 /// Tells people that an agent waits for an answer, once for each question.
-pub(crate) fn tell_people(
+pub fn tell_people(
     app: &App,
     team: &TeamName,
     agent: &AgentName,
@@ -221,7 +221,9 @@ pub(crate) fn tell_people(
     );
     note.body =
         format!("{}\n\nSee it and answer: clawteam permission show {team} {agent}", question.text);
-    note.dedupe_key = Some(format!("permission:{agent}:{}", question.digest().start(16)));
+    // What hooks and screens tell of one question differs in all but the text.
+    let about = Digest::of(question.text.as_bytes());
+    note.dedupe_key = Some(format!("permission:{agent}:{}", about.start(16)));
     note.refs.agent = Some(agent.to_string());
     notify::post(app, team, &note).map(drop)
 }

@@ -6,14 +6,17 @@ mod session;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::{App, liveness};
+use super::{App, liveness, runtime};
 use crate::core::{AgentName, Outcome, TeamName, Window};
 use crate::domain::agent::{AgentRecord, LaunchPlan, RunState, SpawnEntry};
-use crate::domain::agent_cli::{self, AgentCli};
-use crate::domain::agent_state::{Evidence, Run, Screen, Seen, StateDocument, judge, needs_screen};
+use crate::domain::agent_cli::screen::{self, Dialog, Reading};
+use crate::domain::agent_cli::{self, AgentCli, DialogKind};
+use crate::domain::agent_state::{
+    Evidence, Question, Run, Screen, Seen, StateDocument, judge, needs_screen,
+};
 use crate::store::Key;
 
-pub use hear::{Call, Reply, hear};
+pub use hear::{Call, Reply, hear, tell_people};
 
 /// How long the runner of an agent may take to report before its start counts as failed.
 const START_MAX: Duration = Duration::from_secs(60);
@@ -55,10 +58,13 @@ impl Look {
     }
 }
 
-/// What the members of a team are doing, by name.
-pub fn all(app: &App, team: &TeamName, names: &[String]) -> HashMap<String, Look> {
-    let names: Vec<AgentName> =
-        names.iter().filter_map(|name| AgentName::parse(name.clone()).ok()).collect();
+/// What the members of a team are doing, by name. Names that no agent can have are left out.
+pub fn all<'n>(
+    app: &App,
+    team: &TeamName,
+    names: impl Iterator<Item = &'n str>,
+) -> HashMap<String, Look> {
+    let names: Vec<AgentName> = names.filter_map(|name| AgentName::parse(name).ok()).collect();
     let looks = look(app, team, &names, Screens::Needed);
     looks.into_iter().map(|look| (look.agent.to_string(), look)).collect()
 }
@@ -168,8 +174,9 @@ fn read_screens(app: &App, team: &TeamName, looks: &mut [(Look, Run, Duration)],
         let plan =
             app.store.load::<LaunchPlan>(&Key::launch_plan(team, &look.agent)).ok().flatten();
         let plan = plan.map(|doc| doc.value);
-        if let (Run::Alive { given_work, .. }, Some(plan)) = (run, &plan) {
-            *given_work |= plan.prompt.is_some();
+        if let Run::Alive { given_work, since, .. } = run {
+            *given_work |= plan.as_ref().is_some_and(|plan| plan.prompt.is_some())
+                || runtime::was_given_since(app, team, &look.agent, since);
         }
         let command = plan
             .map(|plan| plan.command)
@@ -200,17 +207,46 @@ fn read_screens(app: &App, team: &TeamName, looks: &mut [(Look, Run, Duration)],
 }
 
 /// What a screen shows, by the marks of the program's row.
-pub(super) fn read(_cli: &AgentCli, _screen: &str) -> Screen {
-    Screen::Unknown
+pub(super) fn read(cli: &AgentCli, screen: &str) -> Screen {
+    match screen::read(cli, screen) {
+        // A program that is not known may just not have written anything.
+        Reading::Starting if !is_readable(cli) => Screen::Unknown,
+        Reading::Starting => Screen::Starting,
+        Reading::Dialog(dialog) => Screen::Dialog(question(&dialog)),
+        Reading::Working { draft } => Screen::Working { draft },
+        Reading::Ready => Screen::Composer,
+        Reading::Draft { text } => Screen::Draft { text },
+        Reading::Unknown => Screen::Unknown,
+    }
+}
+
+fn question(dialog: &Dialog) -> Question {
+    Question {
+        kind: kind(dialog.kind).to_owned(),
+        text: dialog.text.clone(),
+        shown: None,
+        tool: None,
+        options: dialog.options.clone(),
+        default: dialog.highlighted.map(|at| at + 1),
+        dialog: Some(dialog.name.clone()),
+    }
+}
+
+/// What a dialog is about, as documents name it.
+fn kind(kind: DialogKind) -> &'static str {
+    match kind {
+        DialogKind::Trust => "trust",
+        DialogKind::ApiKey => "api_key",
+        DialogKind::Bypass => "bypass",
+        DialogKind::Update => "update",
+        DialogKind::Permission => "permission",
+        DialogKind::Other => "other",
+    }
 }
 
 /// Whether the row says anything about the program's screen: then one that is not recognised may
 /// be a dialog that is new.
-pub(super) fn is_readable(_cli: &AgentCli) -> bool {
-    false
-}
-
-/// The key that sends what stands in the composer, as tmux names it.
-pub(super) fn submit_key(_cli: &AgentCli) -> String {
-    "Enter".into()
+pub(super) fn is_readable(cli: &AgentCli) -> bool {
+    let screen = &cli.screen;
+    !screen.composer.prefix.is_empty() || !screen.ready.is_empty() || !screen.idle.is_empty()
 }

@@ -162,8 +162,15 @@ pub fn play(
     let plan = launch::plan_of(app, &request, parsed)?;
     let mut watch = watch::Watch::new(app, &plan.team, &site)?;
     stop.wakes(watch.changes());
-    let launched =
-        launch::launch(app, &plan, &|member| tell(&Event::Started(Box::new(member.clone()))))?;
+    let launched = launch::launch(
+        app,
+        &plan,
+        launch::Hearers {
+            tell: &|member| tell(&Event::Started(Box::new(member.clone()))),
+            stop,
+            leave: &|_| {},
+        },
+    )?;
     check_launched(app, &plan.team, &launched)?;
     let Some(run) = launched.workflow.clone() else {
         agents::stop_all(app, &plan.team)?;

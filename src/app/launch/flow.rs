@@ -41,6 +41,11 @@ impl Planned {
     pub(super) fn name(&self) -> &str {
         &self.definition.name
     }
+
+    /// What its run is told.
+    pub(super) fn inputs(&self) -> &Map<String, Value> {
+        &self.inputs
+    }
 }
 
 /// The workflow that the template names, with everything that could be wrong about it found.

@@ -11,28 +11,7 @@ use crate::store::{Commit, Dir, Expect, Key, Put, Scope, encode};
 /// Makes the team with all its members and tasks. Returns whether nothing of an earlier team of
 /// that name, such as waiting mail, was there before.
 pub(super) fn team(app: &App, plan: &Plan) -> Outcome<bool> {
-    let members: Vec<Member> = plan
-        .members
-        .iter()
-        .enumerate()
-        .map(|(n, planned)| {
-            // Whoever leads is known by that word, as in a team made by hand.
-            let kind = if n == 0 { "leader" } else { &planned.kind };
-            team::member(app, &planned.request.agent, planned.id.clone(), kind.to_owned())
-        })
-        .collect();
-    let mut made = Team {
-        name: plan.team.to_string(),
-        description: plan.description.clone(),
-        lead_agent_id: members.first().map(|leader| leader.agent_id.clone()).unwrap_or_default(),
-        created_at: app.stamp(),
-        members: Vec::new(),
-        budget_cents: 0.0,
-        extra: Extra::new(),
-    };
-    for member in members {
-        made.add(member)?;
-    }
+    let made = document(app, plan)?;
     let inboxes: Result<Vec<AgentName>, _> = made.members.iter().map(Member::inbox).collect();
     let inboxes = inboxes?;
     let fresh = app.store.backend().list_dirs(&Dir::inboxes(&plan.team))?.is_empty();
@@ -56,6 +35,33 @@ pub(super) fn team(app: &App, plan: &Plan) -> Outcome<bool> {
     puts.push(Put::new(Key::team(&plan.team), encode(&made), Expect::Absent));
     locked.commit(&Commit { puts, ..Commit::default() })?;
     Ok(fresh)
+}
+
+/// The document of the team.
+pub(super) fn document(app: &App, plan: &Plan) -> Outcome<Team> {
+    let members: Vec<Member> = plan
+        .members
+        .iter()
+        .enumerate()
+        .map(|(n, planned)| {
+            // Whoever leads is known by that word, as in a team made by hand.
+            let kind = if n == 0 { "leader" } else { &planned.kind };
+            team::member(app, &planned.request.agent, planned.id.clone(), kind.to_owned())
+        })
+        .collect();
+    let mut made = Team {
+        name: plan.team.to_string(),
+        description: plan.description.clone(),
+        lead_agent_id: members.first().map(|leader| leader.agent_id.clone()).unwrap_or_default(),
+        created_at: app.stamp(),
+        members: Vec::new(),
+        budget_cents: 0.0,
+        extra: Extra::new(),
+    };
+    for member in members {
+        made.add(member)?;
+    }
+    Ok(made)
 }
 
 /// Takes back a team of which no member runs. Only what was made for it goes, and its mail only if

@@ -2,27 +2,31 @@
 //!
 //! Everything that can be found wrong is found before anything is made ([`plan`]). Then the team,
 //! its members and its tasks appear in one commit, and the members are started at once, each in a
-//! thread ([`launch`]).
+//! thread ([`launch`]). What is asked to end meanwhile leaves nothing half known: who runs is
+//! registered and told, who does not yet run is not started.
 
 mod flow;
 mod make;
 mod plan;
+mod preview;
+mod run;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::spawn::{self, Spawned};
-use super::{App, liveness};
-use crate::core::{AgentName, Outcome, TeamName};
-use crate::domain::agent::{AgentRecord, BackendKind, RunState};
+use super::spawn;
+use crate::core::{AgentName, TeamName};
+use crate::domain::agent::BackendKind;
+use crate::domain::provision::Provision;
 use crate::domain::task::Task;
 use crate::domain::template::Retry;
-use crate::ports::terminal::Delivery;
 
 pub use flow::Flow;
 pub use plan::{LaunchError, plan, plan_of};
+pub use preview::{Preview, preview};
+pub use run::{Hearers, launch};
 
 /// A team to be launched.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +53,8 @@ pub struct Request {
     pub model: Option<String>,
     /// How models are chosen, instead of the template's way: `auto` or `none`.
     pub model_strategy: Option<String>,
+    /// What agents may do without asking, whatever the template says: `ask`, `edit` or `full`.
+    pub permissions: Option<String>,
     /// Further variables for the environment of every agent.
     pub env: BTreeMap<String, String>,
 }
@@ -77,6 +83,10 @@ struct Planned {
     kind: String,
     request: spawn::Request,
     retry: Option<Retry>,
+    /// What it may do without asking, if anybody says so.
+    permissions: Option<String>,
+    /// What its worktree gets besides what the repository says.
+    provision: Provision,
 }
 
 /// How the start of a member went.
@@ -136,6 +146,8 @@ pub enum LaunchStatus {
     Partial,
     /// None runs; what was made was taken back.
     Failed,
+    /// Somebody asked to end before all members were ready; some run.
+    Interrupted,
 }
 
 /// A launched team.
@@ -154,139 +166,6 @@ pub struct Launched {
     /// The run of the workflow that the team works by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workflow: Option<Flow>,
-}
-
-/// Makes the team and starts its members at once. `tell` hears of each as it comes, from several
-/// threads. If no member runs in the end, the team is taken back.
-///
-/// Fails if the team could not be made; a member that does not start is part of the result.
-pub fn launch(app: &App, plan: &Plan, tell: &(dyn Fn(&Member) + Sync)) -> Outcome<Launched> {
-    let fresh = make::team(app, plan)?;
-    let agents: Vec<Member> = std::thread::scope(|scope| {
-        let starts: Vec<_> = plan
-            .members
-            .iter()
-            .map(|planned| {
-                scope.spawn(move || {
-                    let member = start(app, planned, plan.backend);
-                    tell(&member);
-                    member
-                })
-            })
-            .collect();
-        starts.into_iter().map(|start| start.join().expect("a start does not panic")).collect()
-    });
-    let agents: Vec<Member> =
-        agents.into_iter().map(|member| still_there(app, &plan.team, member, tell)).collect();
-    let ready = agents.iter().filter(|member| member.status == MemberStatus::Ready).count();
-    let mut status = if ready == agents.len() {
-        LaunchStatus::Launched
-    } else if agents.iter().all(|member| member.status == MemberStatus::Failed) {
-        make::take_back(app, plan, fresh)?;
-        LaunchStatus::Failed
-    } else {
-        LaunchStatus::Partial
-    };
-    // Only now: nobody could do what it asks for before, and a team that is taken back has none.
-    let mut workflow = None;
-    if let Some(flow) = plan.flow.as_ref().filter(|_| status != LaunchStatus::Failed) {
-        match flow::begin(app, plan, flow) {
-            Ok(started) => workflow = Some(started),
-            Err(failure) => {
-                let name = flow.name();
-                let why = failure.message();
-                app.warn(format!(
-                    "the team runs, but its workflow '{name}' was not started: {why}"
-                ));
-                status = LaunchStatus::Partial;
-            }
-        }
-    }
-    Ok(Launched {
-        status,
-        team: plan.team.to_string(),
-        template: plan.template.clone(),
-        backend: plan.backend.as_str(),
-        agents,
-        workflow,
-    })
-}
-
-/// A member as it is after all others were started: by then it may have broken down.
-fn still_there(
-    app: &App,
-    team: &TeamName,
-    member: Member,
-    tell: &(dyn Fn(&Member) + Sync),
-) -> Member {
-    let record = liveness::record(app, team, &member.name);
-    let broken = |record: &AgentRecord| {
-        record.state == RunState::Exited && record.exit_code.is_some_and(|code| code != 0)
-    };
-    match record.filter(|record| member.status != MemberStatus::Failed && broken(record)) {
-        Some(record) => {
-            let mut message = format!("it ended with status {}", record.exit_code.unwrap_or(-1));
-            if !record.last_output.is_empty() {
-                message.push_str(&format!("; its last output: {}", record.last_output.join(" | ")));
-            }
-            let member = Member { status: MemberStatus::Failed, message, ..member };
-            tell(&member);
-            member
-        }
-        None => member,
-    }
-}
-
-/// Starts a member, again if its template says so.
-fn start(app: &App, planned: &Planned, backend: BackendKind) -> Member {
-    let tries = planned.retry.map_or(1, |retry| retry.max_retries.saturating_add(1));
-    let mut failures = 0;
-    let spawned = loop {
-        match spawn::spawn(app, &planned.request) {
-            Ok(spawned) => break Ok(spawned),
-            Err(failure) => {
-                failures += 1;
-                let Some(retry) = planned.retry.filter(|_| failures < tries) else {
-                    break Err(failure);
-                };
-                std::thread::sleep(retry.pause(failures));
-            }
-        }
-    };
-    let backend = planned.request.backend.unwrap_or(backend).as_str();
-    let member = Member {
-        name: planned.request.agent.to_string(),
-        id: planned.id.clone(),
-        kind: planned.kind.clone(),
-        status: MemberStatus::Failed,
-        backend,
-        message: String::new(),
-        branch: None,
-        cwd: None,
-    };
-    match spawned {
-        Ok(spawned) => briefed(member, spawned),
-        Err(failure) => {
-            let message = failure.message();
-            let message = message.strip_prefix("Error: ").unwrap_or(&message).to_owned();
-            Member { message, ..member }
-        }
-    }
-}
-
-fn briefed(member: Member, spawned: Spawned) -> Member {
-    let (status, message) = match spawned.prompt {
-        None | Some(Delivery::Delivered) => (MemberStatus::Ready, spawned.message),
-        Some(Delivery::NotReady) => (
-            MemberStatus::Unbriefed,
-            "runs, but did not read its terminal; its prompt was not typed".to_owned(),
-        ),
-        Some(Delivery::NotTaken) => (
-            MemberStatus::Unbriefed,
-            "runs, but was not seen to take the prompt that was typed".to_owned(),
-        ),
-    };
-    Member { status, message, branch: spawned.branch, cwd: Some(spawned.cwd), ..member }
 }
 
 impl Plan {

@@ -10,6 +10,7 @@ use crate::core::{AgentName, Diagnose, Outcome, TaskId, TeamName};
 use crate::domain::Extra;
 use crate::domain::agent::BackendKind;
 use crate::domain::profile::{self, Profile};
+use crate::domain::provision::Provision;
 use crate::domain::task::{NewTask, Others, Task, create};
 use crate::domain::team::TeamError;
 use crate::domain::template::{ModelChoice, Parsed, Template, TemplateAgent, Values, fill, model};
@@ -81,8 +82,8 @@ pub fn plan(app: &App, request: &Request) -> Outcome<Plan> {
 /// The same for a template that was read already.
 pub fn plan_of(app: &App, request: &Request, parsed: Parsed) -> Outcome<Plan> {
     let template = parsed.template;
-    for note in parsed.notes.iter().filter(|note| note.starts_with("task ")) {
-        app.warn(format!("template '{}': {note}", template.name));
+    for warning in &parsed.warnings {
+        app.warn(format!("template '{}': {warning}", template.name));
     }
     if let Some(strategy) = &request.model_strategy
         && !matches!(strategy.as_str(), "auto" | "none")
@@ -188,11 +189,14 @@ fn member(
     if task.trim().is_empty() {
         task = usual_task(&request.goal);
     }
+    let permissions = permissions(request, template, agent);
     let workspace = if request.workspace { WorkspaceMode::Always } else { WorkspaceMode::Never };
     Ok(Planned {
         id: app.ids.hex(12),
         kind: agent.kind.clone(),
         retry: agent.retry,
+        permissions: permissions.map(str::to_owned),
+        provision: provision(template, agent),
         request: spawn::Request {
             team: team.clone(),
             agent: AgentName::parse(agent.name.clone())?,
@@ -208,13 +212,29 @@ fn member(
             }),
             workspace,
             repo: request.repo.clone(),
-            skip_permissions: None,
+            skip_permissions: permissions.map(|level| level == "full"),
             replace: false,
             model: chosen_model(app, request, template, agent),
             env,
             options: spawn::Options::default(),
         },
     })
+}
+
+/// What an agent may do without asking, if anybody says so.
+fn permissions<'a>(
+    request: &'a Request,
+    template: &'a Template,
+    agent: &'a TemplateAgent,
+) -> Option<&'a str> {
+    let said = request.permissions.as_ref().or(agent.permissions.as_ref());
+    said.or(template.permissions.as_ref()).map(String::as_str)
+}
+
+/// What the worktree of an agent gets, as the template has it.
+fn provision(template: &Template, agent: &TemplateAgent) -> Provision {
+    let all = template.workspace.clone().unwrap_or_default();
+    agent.workspace.as_ref().map_or(all.clone(), |own| all.with(own))
 }
 
 /// `command` with its first word as an absolute path if that is `clawteam`: the program that

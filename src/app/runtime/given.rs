@@ -68,6 +68,12 @@ impl Ledger {
         Ok(doc.value)
     }
 
+    /// Whether the agent was given something since `start`.
+    pub(super) fn any_since(&self, start: &Stamp) -> bool {
+        let typed = |entry: &&Entry| entry.fate == Fate::Typed;
+        self.given.iter().filter(typed).any(|entry| entry.at >= *start)
+    }
+
     /// What became of a text.
     pub(super) fn fate(&self, id: &str) -> Option<Fate> {
         self.given.iter().rev().find(|entry| entry.id == id).map(|entry| entry.fate)

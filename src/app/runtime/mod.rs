@@ -14,7 +14,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::App;
-use crate::core::{Diagnose, Exit, Outcome, TeamName};
+use crate::core::{AgentName, Diagnose, Exit, Outcome, Stamp, TeamName};
 use crate::domain::message::Message;
 use crate::domain::runtime::RuntimeState;
 use crate::store::Key;
@@ -86,6 +86,16 @@ pub(super) fn message_block(message: &Message, session: &str) -> String {
     let id = message.request_id.clone().unwrap_or_default();
     envelope.evidence.retain(|line| *line != format!("requestId: {id}"));
     envelope.render(&id)
+}
+
+/// Whether something was typed to an agent since `start`.
+pub(super) fn was_given_since(
+    app: &App,
+    team: &TeamName,
+    agent: &AgentName,
+    start: &Stamp,
+) -> bool {
+    given::Ledger::load(app, team, agent).is_ok_and(|ledger| ledger.any_since(start))
 }
 
 /// How messages are passed on in a team.

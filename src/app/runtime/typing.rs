@@ -67,7 +67,7 @@ pub(super) fn type_in(app: &App, text: &Text<'_>) -> Outcome<Typed> {
             ledger.save(&mut locked, text.team, text.agent, Vec::new())?;
             return Ok(Typed::Before(Fate::Typed));
         }
-        match check(text, &look) {
+        match check(text, &look, fate) {
             Ok(()) => {}
             // Somebody else was faster; the agent works now.
             Err(RuntimeError::Busy { .. })
@@ -88,7 +88,7 @@ fn wait_until_idle(app: &App, text: &Text<'_>, until: Instant) -> Outcome<()> {
     let mut changes = app.store.backend().watch(&dirs)?;
     loop {
         let look = agent_state::of(app, text.team, text.agent, Screens::All)?;
-        match check(text, &look) {
+        match check(text, &look, None) {
             Err(RuntimeError::Busy { .. }) if Instant::now() < until => {}
             Err(error) => return Err(error.into()),
             Ok(()) => return Ok(()),
@@ -99,7 +99,7 @@ fn wait_until_idle(app: &App, text: &Text<'_>, until: Instant) -> Outcome<()> {
 }
 
 /// Whether the agent may be typed to.
-fn check(text: &Text<'_>, look: &Look) -> Result<(), RuntimeError> {
+fn check(text: &Text<'_>, look: &Look, fate: Option<Fate>) -> Result<(), RuntimeError> {
     let agent = text.agent.to_string();
     let line = |text: &str| cut(&printable(text, false), SHOWN_MAX).to_owned();
     if look.seen.state.is_over() {
@@ -119,7 +119,7 @@ fn check(text: &Text<'_>, look: &Look) -> Result<(), RuntimeError> {
         return Err(RuntimeError::Blocked { team, agent, question });
     }
     if let Some(draft) = look.screen.as_ref().and_then(Screen::draft)
-        && !draft.contains(text.id)
+        && !is_ours(draft, text.id, fate)
     {
         return Err(RuntimeError::ComposerBusy { agent, draft: line(draft) });
     }
@@ -137,6 +137,13 @@ fn check(text: &Text<'_>, look: &Look) -> Result<(), RuntimeError> {
     }
     let (state, seconds) = (look.seen.words(), text.patience.as_secs());
     Err(RuntimeError::Busy { agent, state, seconds })
+}
+
+/// Whether a draft is this text, which was typed before and not sent. Programs show a long paste
+/// by a few words.
+fn is_ours(draft: &str, id: &str, fate: Option<Fate>) -> bool {
+    let short = draft.to_lowercase().contains("pasted");
+    draft.contains(id) || short && matches!(fate, Some(Fate::Stalled | Fate::Typing))
 }
 
 /// Whether the window shows the id of a text outside of the composer, or in it.
@@ -261,7 +268,7 @@ fn submit(
     heard: Option<&Stamp>,
     deadline: Instant,
 ) -> Outcome<()> {
-    let key = agent_state::submit_key(cli);
+    let key = cli.screen.submit.clone();
     let pressed_at = Instant::now();
     app.terminal.press(window, std::slice::from_ref(&key))?;
     let mut again = AGAIN.iter();

@@ -71,7 +71,7 @@ pub fn fork(
         actor: Actor { id: step::actor(app), pid: app.processes.own().pid },
     };
     loaded.append(app, &record)?;
-    loaded.save(&mut locked)?;
+    loaded.save(app)?;
     drop(locked);
     if !loaded.start.manual {
         wake::poke(app, team, &run)?;

@@ -87,7 +87,7 @@ pub fn check(app: &App, team: &TeamName, name: &Name, repair: bool) -> Outcome<C
             let mut made = load(app, team, name)?;
             // A state must never know more than what power leaves of its journal.
             made.confirm(app)?;
-            made.save(&mut locked)?;
+            made.save(app)?;
             checked.repaired.push("the state was made anew from the journal".into());
         }
     }

@@ -14,7 +14,7 @@ use crate::domain::workflow::run::apply::apply;
 use crate::domain::workflow::run::record::Record;
 use crate::domain::workflow::run::start::Start;
 use crate::domain::workflow::run::state::{Millis, Run, SCHEMA};
-use crate::store::{Commit, Expect, Key, Locked, Put, StoreError, encode};
+use crate::store::{Key, StoreError, encode};
 
 /// What the journal of a run came to when somebody last wrote that down:
 /// `runs/<team>/<run>/state.json`. It can be deleted at any time.
@@ -206,8 +206,8 @@ impl Loaded {
         Ok(())
     }
 
-    /// Writes the state down.
-    pub(super) fn save(&self, locked: &mut Locked<'_>) -> Outcome<()> {
+    /// Writes the state down, for whoever looks next. The run must be locked.
+    pub(super) fn save(&self, app: &App) -> Outcome<()> {
         let waiting_for = super::view::waiting_for(self);
         let key = Key::run_state(&self.team, &self.name);
         let file = StateFile {
@@ -224,8 +224,6 @@ impl Loaded {
             troubles: self.troubles.clone(),
             state: self.run.clone(),
         };
-        let put = Put::new(key, encode(&file), Expect::Any);
-        locked.commit(&Commit { puts: vec![put], ..Commit::default() })?;
-        Ok(())
+        Ok(app.store.backend().cache(&key, &encode(&file))?)
     }
 }

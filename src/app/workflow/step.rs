@@ -96,7 +96,7 @@ pub(super) fn advance_one(
     let poke = Dir::pokes(team).entry(name.as_str());
     let mut own = true;
     loop {
-        let Some(mut locked) = lock(app, team, name, patience)? else { return Ok((moved, wakes)) };
+        let Some(locked) = lock(app, team, name, patience)? else { return Ok((moved, wakes)) };
         // Before looking: what changes from now on leaves a new mark.
         app.store.backend().discard(&poke)?;
         let loaded = load(app, team, name)?;
@@ -109,7 +109,7 @@ pub(super) fn advance_one(
         }
         let mut step = Step { app, loaded, wakes: &mut wakes, said: false };
         let before = moved.records.len();
-        let outcome = step.run(&mut locked, left, &mut moved, each);
+        let outcome = step.run(left, &mut moved, each);
         let loaded = step.loaded;
         drop(locked);
         let made = u32::try_from(moved.records.len() - before).unwrap_or(u32::MAX);
@@ -166,13 +166,7 @@ struct Step<'s> {
 }
 
 impl Step<'_> {
-    fn run(
-        &mut self,
-        locked: &mut Locked<'_>,
-        budget: u32,
-        moved: &mut Moved,
-        each: &mut Each<'_>,
-    ) -> Outcome<()> {
+    fn run(&mut self, budget: u32, moved: &mut Moved, each: &mut Each<'_>) -> Outcome<()> {
         self.loaded.confirm(self.app)?;
         let mut unsaved = u32::from(self.loaded.rolled_forward);
         let mut saved_at = Instant::now();
@@ -197,7 +191,7 @@ impl Step<'_> {
             }
             unsaved += 1;
             if unsaved >= SAVE_EVERY || saved_at.elapsed() >= SAVE_AFTER {
-                self.loaded.save(locked)?;
+                self.loaded.save(self.app)?;
                 unsaved = 0;
                 saved_at = Instant::now();
             }
@@ -210,7 +204,7 @@ impl Step<'_> {
         }
         wake::set_listening(self.app, &self.loaded, listened)?;
         if unsaved > 0 {
-            self.loaded.save(locked)?;
+            self.loaded.save(self.app)?;
         }
         if self.loaded.run.status.is_terminal() && !was_over {
             self.wakes.extend(wake::after_end(self.app, &self.loaded));

@@ -3,6 +3,7 @@
 //! Four sources tell of it, in this order of trust: the agent's own hooks, its runner with the
 //! table of processes, its transcript, and its screen. [`judge`] weighs them.
 
+mod choice;
 mod hook;
 mod rule;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Extra;
 use crate::core::{Digest, Stamp};
 
+pub use choice::{Word, choose, numbered};
 pub use hook::{Answer, Heard, News, Way, understand};
 pub use rule::{Evidence, HOOK_TRUSTED, Run, SCREEN_TRUSTED, judge, needs_screen};
 
@@ -109,12 +111,18 @@ pub struct Question {
     pub kind: String,
     /// The question, with the exact command or edit that it is about as far as that is known.
     pub text: String,
+    /// What its screen shows of it, if the text is from elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<String>,
     /// The tool that it wants to use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
     /// What can be answered, in the program's own words and order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
+    /// The name of the dialog in the catalog, if it was read from a screen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialog: Option<String>,
     /// Which option is chosen by Enter alone, counted from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<usize>,
@@ -124,6 +132,9 @@ impl Question {
     /// What tells this question from any other: the text and the options, not what is chosen.
     pub fn digest(&self) -> Digest {
         let mut parts: Vec<&[u8]> = vec![self.kind.as_bytes(), b"\0", self.text.as_bytes()];
+        if let Some(shown) = &self.shown {
+            parts.extend([&b"\0"[..], shown.as_bytes()]);
+        }
         for option in &self.options {
             parts.extend([&b"\0"[..], option.as_bytes()]);
         }
@@ -203,11 +214,56 @@ impl Seen {
 
     /// For people: the state, with what belongs to it in parentheses.
     pub fn words(&self) -> String {
+        StatePart::from(self.clone()).words()
+    }
+}
+
+/// What an agent is doing, as it is shown beside its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatePart {
+    /// What it is doing.
+    pub state: State,
+    /// Where that is known from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_source: Option<Source>,
+    /// Since when, if that is known.
+    #[serde(skip_serializing_if = "Stamp::is_empty")]
+    pub state_since: Stamp,
+    /// How its program ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// What it asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question: Option<Question>,
+}
+
+impl StatePart {
+    /// For people: the state, with what belongs to it in parentheses.
+    pub fn words(&self) -> String {
         match (self.state, self.exit_code) {
             (State::Dead, Some(code)) => format!("dead (exit {code})"),
             (State::WaitingPermission, _) => "waiting for permission".to_owned(),
             (state, _) => state.as_str().to_owned(),
         }
+    }
+}
+
+impl From<Seen> for StatePart {
+    fn from(seen: Seen) -> Self {
+        Self {
+            state: seen.state,
+            state_source: seen.source,
+            state_since: seen.since,
+            exit_code: seen.exit_code,
+            question: seen.question,
+        }
+    }
+}
+
+impl Default for StatePart {
+    fn default() -> Self {
+        Seen::nothing().into()
     }
 }
 

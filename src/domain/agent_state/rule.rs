@@ -129,9 +129,12 @@ fn hooked(hook: &StateDocument, age: Duration, evidence: &Evidence<'_>) -> Seen 
         // The screen has the options that can be answered; what is asked the hook knows better.
         (State::WaitingPermission, Some(Screen::Dialog(shown))) => {
             let question = match &hook.question {
-                Some(told) if !told.text.is_empty() => {
-                    Question { text: told.text.clone(), tool: told.tool.clone(), ..shown.clone() }
-                }
+                Some(told) if !told.text.is_empty() => Question {
+                    text: told.text.clone(),
+                    tool: told.tool.clone(),
+                    shown: Some(shown.text.clone()),
+                    ..shown.clone()
+                },
                 _ => shown.clone(),
             };
             Seen { question: Some(question), ..told(hook) }

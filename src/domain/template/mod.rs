@@ -4,15 +4,22 @@ mod check;
 mod fill;
 mod model;
 mod read;
+mod told;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::fields::{self, Findings, Level, Problem};
+use super::provision::Provision;
 use super::task::Priority;
 use crate::core::Diagnose;
 
 pub use fill::{Values, fill};
 pub use model::{ModelChoice, model};
+pub use told::{Told, commands, sleeps};
+
+/// What agents may do without asking: nothing, change files, everything.
+pub const PERMISSIONS: [&str; 3] = ["ask", "edit", "full"];
 
 /// A team template.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -37,16 +44,23 @@ pub struct Template {
     pub tasks: Vec<TemplateTask>,
     /// From how many agents on, the leader not counted, one should think twice.
     pub max_agents: usize,
+    /// What agents may do without asking, one of [`PERMISSIONS`], unless one of them says
+    /// otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<String>,
     /// The workflow that the team works by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workflow: Option<String>,
     /// What its run is told; texts may hold `{goal}` and `{team_name}`.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub workflow_inputs: Map<String, Value>,
+    /// What the worktree of each agent gets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<Provision>,
 }
 
 /// An agent of a template.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct TemplateAgent {
     /// Its name.
     pub name: String,
@@ -74,6 +88,12 @@ pub struct TemplateAgent {
     /// How it runs, if not as the template says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,
+    /// What it may do without asking, if not as the template says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<String>,
+    /// What its worktree gets besides what all get.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<Provision>,
 }
 
 /// How a failed start is tried again: after `backoff_base_seconds`, then after twice as long each
@@ -126,30 +146,23 @@ pub struct Parsed {
     pub template: Template,
     /// What a person should hear of, although the template can be used: keys that nobody knows,
     /// tasks of somebody who is not in the team.
-    pub notes: Vec<String>,
+    pub warnings: Vec<Problem>,
 }
 
-/// Why a text is no template.
+/// A text is no template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TemplateError {
-    /// It is no TOML.
-    #[error("{file}, line {line}: {reason}")]
-    Syntax {
-        /// The file, for the message.
-        file: String,
-        /// The line that cannot be understood, counted from 1.
-        line: usize,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// It is TOML, but does not describe a team.
-    #[error("{file}: {}", problems.join("; "))]
-    Invalid {
-        /// The file, for the message.
-        file: String,
-        /// Everything that is wrong with it.
-        problems: Vec<String>,
-    },
+#[error("{file}, {}", told(errors))]
+pub struct TemplateError {
+    /// The file, for the message.
+    pub file: String,
+    /// Everything that is wrong with it.
+    pub errors: Vec<Problem>,
+    /// What is merely odd.
+    pub warnings: Vec<Problem>,
+}
+
+fn told(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl Diagnose for TemplateError {
@@ -165,23 +178,47 @@ impl Diagnose for TemplateError {
 /// Reads a template. `file`: where it comes from, for messages; `stem`: what it is called unless
 /// it says so itself.
 ///
-/// All that is wrong with it is told at once.
+/// All that is wrong with it is told at once, each with its place.
 pub fn parse(text: &str, file: &str, stem: &str) -> Result<Parsed, TemplateError> {
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        let at = error.span().map_or(0, |span| span.start.min(text.len()));
-        let line = text.get(..at).unwrap_or(text).matches('\n').count() + 1;
-        let reason = error.message().replace('\n', ", ");
-        TemplateError::Syntax { file: file.to_owned(), line, reason }
-    })?;
-    let mut found = read::Findings::default();
-    let template = read::template(&table, stem, &mut found);
-    if let Some(template) = &template {
-        check::template(template, &mut found);
+    let bad = |problems: Vec<Problem>| {
+        let (errors, warnings) =
+            problems.into_iter().partition(|problem| problem.level == Level::Error);
+        TemplateError { file: file.to_owned(), errors, warnings }
+    };
+    let document = fields::parse(text).map_err(|problem| bad(vec![problem]))?;
+    let mut found = Findings::new(text);
+    let template = read::template(document.get_ref(), stem, &mut found);
+    if let Some((template, places)) = &template {
+        check::template(template, places, &mut found);
     }
+    found.problems.sort_by_key(|problem| (problem.line, problem.column));
     match template {
-        Some(template) if found.problems.is_empty() => Ok(Parsed { template, notes: found.notes }),
-        _ => Err(TemplateError::Invalid { file: file.to_owned(), problems: found.problems }),
+        Some((template, _)) if !found.has_errors() => {
+            Ok(Parsed { template, warnings: found.problems })
+        }
+        _ => Err(bad(found.problems)),
     }
+}
+
+/// The text of a template with another name in it.
+pub fn renamed(text: &str, name: &str) -> String {
+    let header = |line: &str| line.trim_start().starts_with('[');
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let Some(begin) = lines.iter().position(|line| line.trim() == "[template]") else {
+        return text.to_owned();
+    };
+    let own = lines[begin + 1..].iter().take_while(|line| !header(line));
+    let is_name = |line: &String| {
+        let rest = line.trim_start().strip_prefix("name");
+        rest.is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
+    let at = own.map(is_name).position(|found| found).map(|n| begin + 1 + n);
+    let line = format!("name = \"{name}\"");
+    match at {
+        Some(at) => lines[at] = line,
+        None => lines.insert(begin + 1, line),
+    }
+    lines.join("\n") + "\n"
 }
 
 impl Template {

@@ -95,7 +95,7 @@ pub(super) fn kind(path: &str) -> Kind {
         return Kind::Lock;
     }
     match (&parts[..parts.len() - 1], extension) {
-        ([], "json") if stem == "config" => Kind::Document,
+        ([], "json") if matches!(stem, "config" | "ports") => Kind::Document,
         ([], _) if name == ".health-check" => Kind::Other,
         (["teams", _], "json") if TEAM_DOCUMENTS.contains(&stem) => Kind::Document,
         (["teams", _], _) if name == ".sequence" => Kind::Other,
@@ -122,7 +122,9 @@ pub(super) fn kind(path: &str) -> Kind {
             | ["harness", ..],
             "json",
         ) => Kind::Document,
-        (["harness", ..] | ["approvals", _] | ["runs" | "workflows", _, _], "jsonl") => Kind::Lines,
+        (["harness", ..] | ["approvals" | "agents", _] | ["runs" | "workflows", _, _], "jsonl") => {
+            Kind::Lines
+        }
         (["blobs", "sha256", start], "") if name.starts_with(start) => Kind::Blob,
         (["agents"], "toml")
         | (["agents", _], "md" | "log")

@@ -120,7 +120,8 @@ impl FsBackend {
         let records = self.records_of(commit)?;
         self.anchor(&records)?;
         let secret = commit.puts.iter().any(|put| put.secret);
-        let temp = self.write_temp(path, &Journal::new(scope, records).encode(), secret)?;
+        let temp =
+            self.write_temp(path, &Journal::new(scope, records).encode(), secret, self.sync)?;
         self.vfs.rename(&temp, path).map_err(|source| {
             let _ = self.vfs.unlink(&temp);
             StoreError::io("write", path, source)
@@ -341,7 +342,7 @@ impl FsBackend {
             return Ok(());
         }
         // The document was taken meanwhile, or the file system has no links.
-        let temp = self.write_temp(&path, bytes, false)?;
+        let temp = self.write_temp(&path, bytes, false, self.sync)?;
         self.vfs.rename(&temp, &path).map_err(|error| {
             let _ = self.vfs.unlink(&temp);
             StoreError::io("write", &path, error)
@@ -350,7 +351,7 @@ impl FsBackend {
 
     fn prepare<'c>(&self, put: &'c Put) -> Result<Prepared<'c>, StoreError> {
         let target = self.path(&put.key)?;
-        let temp = self.write_temp(&target, &put.bytes, put.secret)?;
+        let temp = self.write_temp(&target, &put.bytes, put.secret, self.sync)?;
         Ok(Prepared { put, temp })
     }
 
@@ -368,8 +369,14 @@ impl FsBackend {
         }
     }
 
-    /// Writes `bytes` durably under a temporary name beside `target`.
-    fn write_temp(&self, target: &Path, bytes: &[u8], secret: bool) -> Result<PathBuf, StoreError> {
+    /// Writes `bytes` under a temporary name beside `target`, durably if `sync`.
+    pub(super) fn write_temp(
+        &self,
+        target: &Path,
+        bytes: &[u8],
+        secret: bool,
+        sync: bool,
+    ) -> Result<PathBuf, StoreError> {
         let dir = target.parent().unwrap_or(&self.root);
         let temp = dir.join(format!(".tmp-{}-{}", std::process::id(), self.fresh_suffix()));
         self.ensure_dir(dir)?;
@@ -379,7 +386,7 @@ impl FsBackend {
             created = self.vfs.create(&temp, secret);
         }
         let written = created.and_then(|mut file| {
-            file.write_all(bytes).and_then(|()| if self.sync { file.sync() } else { Ok(()) })
+            file.write_all(bytes).and_then(|()| if sync { file.sync() } else { Ok(()) })
         });
         match written {
             Ok(()) => Ok(temp),

@@ -380,6 +380,15 @@ impl Backend for FsBackend {
         marked.map_err(|error| StoreError::io("write", path, error))
     }
 
+    fn cache(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
+        let path = self.path(key)?;
+        let temp = self.write_temp(&path, bytes, false, false)?;
+        self.vfs.rename(&temp, &path).map_err(|error| {
+            let _ = self.vfs.unlink(&temp);
+            StoreError::io("write", path, error)
+        })
+    }
+
     fn tick(&self, key: &Key, now_millis: u64, seed: u32) -> Result<Tick, StoreError> {
         let path = self.path(key)?;
         let mut next = Tick { millis: now_millis, count: seed };

@@ -233,8 +233,8 @@ impl Disk {
     }
 
     /// The disk as it is found when the changes `kept` of the pending ones have arrived, and of
-    /// unsynced bytes the part that `tear` says.
-    pub(super) fn remains(&self, kept: &[bool], tear: Tear) -> Self {
+    /// unsynced bytes the part that `tear` says: of those of one file, or of all.
+    pub(super) fn remains(&self, kept: &[bool], tear: Tear, only: Option<Ino>) -> Self {
         let mut names = self.durable.clone();
         for (change, kept) in self.pending.iter().zip(kept) {
             if *kept || change.unsynced.is_empty() {
@@ -242,10 +242,11 @@ impl Disk {
             }
         }
         let mut nodes = self.nodes.clone();
-        for node in &mut nodes {
+        for (ino, node) in nodes.iter_mut().enumerate() {
             if let Node::File { now, synced } = node
                 && synced.as_ref() != Some(now)
             {
+                let tear = if only.is_none_or(|only| only == ino) { tear } else { Tear::Whole };
                 *now = torn(now, synced.as_ref(), tear);
                 *synced = Some(now.clone());
             }
@@ -270,13 +271,16 @@ impl Disk {
         places.into_iter().collect()
     }
 
-    /// Whether a file that may be found later has bytes that may not.
-    pub(super) fn has_unsynced_bytes(&self) -> bool {
+    /// The files that may be found later and have bytes that may not. What is in a lock file
+    /// makes no difference.
+    pub(super) fn unsynced(&self) -> BTreeSet<Ino> {
         let dirty = |ino: Ino| matches!(&self.nodes[ino], Node::File { now, synced } if synced.as_ref() != Some(now));
         let updates = self.pending.iter().flat_map(|change| &change.updates);
         let pending = updates.filter_map(|((_, name), to)| Some((name, (*to)?)));
         let durable = self.durable.iter().map(|((_, name), ino)| (name, *ino));
-        durable.chain(pending).any(|(name, ino)| !is_temporary(name) && dirty(ino))
+        let matters = |name: &Name| !is_temporary(name) && !name.ends_with(".lock");
+        let found = durable.chain(pending).filter(|(name, ino)| matters(name) && dirty(*ino));
+        found.map(|(_, ino)| ino).collect()
     }
 
     /// Every file below the top, and every directory with a `/` at its end.

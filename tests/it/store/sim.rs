@@ -66,7 +66,7 @@ impl SimFs {
     pub(super) fn settled(&self) -> Self {
         let disk = self.disk();
         let all = vec![true; disk.pending.len()];
-        Self::of(disk.remains(&all, Tear::Whole))
+        Self::of(disk.remains(&all, Tear::Whole, None))
     }
 
     /// What may be found after a loss of power, each different result once. Temporary files make
@@ -75,11 +75,15 @@ impl SimFs {
         let disk = self.disk();
         let open: Vec<usize> =
             (0..disk.pending.len()).filter(|index| disk.pending[*index].is_open()).collect();
-        let tears: &[Tear] = if disk.has_unsynced_bytes() {
-            &[Tear::Whole, Tear::Half, Tear::Nothing]
-        } else {
-            &[Tear::Whole]
-        };
+        let unsynced = disk.unsynced();
+        let mut tears = vec![(Tear::Whole, None)];
+        if !unsynced.is_empty() {
+            tears.extend([(Tear::Half, None), (Tear::Nothing, None)]);
+        }
+        // Of several files, one may have arrived and another one not.
+        for ino in unsynced.iter().filter(|_| unsynced.len() > 1) {
+            tears.extend([(Tear::Half, Some(*ino)), (Tear::Nothing, Some(*ino))]);
+        }
         let mut seen = HashSet::new();
         let mut found = Vec::new();
         for chosen in subsets(open.len()) {
@@ -90,8 +94,8 @@ impl SimFs {
             if !seen.insert(disk.outcome(&kept)) {
                 continue;
             }
-            for tear in tears {
-                found.push(Self::of(disk.remains(&kept, *tear)));
+            for (tear, only) in &tears {
+                found.push(Self::of(disk.remains(&kept, *tear, *only)));
             }
         }
         found

@@ -7,6 +7,7 @@ use super::parse::{self, Format, join};
 use super::problem::Problem;
 use super::schema::{DEFINITION, Field, KIND_ALIASES, KINDS, NODE, Type};
 use crate::core::Span;
+use crate::core::text::nearest;
 
 /// Bytes of the text of a definition.
 pub const BYTES_MAX: usize = 256 * 1024;
@@ -401,31 +402,4 @@ fn find(key: &str, tables: &[&'static [Field]]) -> Option<&'static Field> {
     }
     let mut fields = tables.iter().copied().flatten();
     fields.find(|field| field.name == camel || (field.alias == camel && !camel.is_empty()))
-}
-
-/// The one of `names` that is most like `word`, if one is.
-pub(super) fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let word = word.to_lowercase();
-    let most = (word.chars().count() / 3).max(1) + usize::from(word.len() > 4);
-    names
-        .map(|name| (distance(&word, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= most && *distance < name.len())
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
-}
-
-/// How many letters are to be changed, added or removed to get from `a` to `b`.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let changed = corner + usize::from(from != *to);
-            corner = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(corner + 1);
-        }
-    }
-    row[b.len()]
 }

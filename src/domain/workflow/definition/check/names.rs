@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use super::net::{Net, Why};
 use super::{EDGES_MAX, NODES_MAX, at, edge_at, field, ports};
 use crate::core::name;
+use crate::core::text::nearest;
 use crate::domain::workflow::definition::model::{Definition, LifeStatus, SUCCESS};
 use crate::domain::workflow::definition::node::{OnFailure, SkipPolicy};
 use crate::domain::workflow::definition::problem::{Level, Problem};
-use crate::domain::workflow::definition::read::nearest;
 
 /// Characters of an id.
 const ID_MAX: usize = 64;

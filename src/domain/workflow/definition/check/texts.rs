@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::net::Net;
 use super::{field, join};
 use crate::core::Diagnose;
+use crate::core::text::nearest;
 use crate::domain::expr::{Expr, ExprError, Template};
 use crate::domain::workflow::definition::node::{Kind, Node};
 use crate::domain::workflow::definition::problem::Problem;
-use crate::domain::workflow::definition::read::nearest;
 
 /// The variables that every expression can look at.
 pub const VARIABLES: &[&str] =
