@@ -1,5 +1,6 @@
 //! The environment variables that clawteam reads. No other file reads any.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// The environment of this process. An empty variable counts as one that is not set.
@@ -32,6 +33,12 @@ pub const PROMPT_FILE: &str = "CLAWTEAM_PROMPT_FILE";
 
 /// A token that shows which person calls.
 pub const TOKEN: &str = "CLAWTEAM_TOKEN";
+
+/// The words of the command line; the first is the program as it was called.
+#[expect(clippy::disallowed_methods, reason = "which of its names the program was called by")]
+pub fn command_line() -> Vec<OsString> {
+    std::env::args_os().collect()
+}
 
 impl Env {
     /// Reads the environment. Values that are not UTF-8 are passed over.

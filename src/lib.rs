@@ -9,6 +9,7 @@
 //! | [`git`], [`tmux`], [`proc`], [`web`], [`foreign`] | the adapters behind these traits |
 //! | [`app`] | the use cases: load, apply a rule, commit, act |
 //! | [`agent`] | the scripted agent |
+//! | [`mcp`] | the use cases as tools for agents |
 //! | [`output`] | everything that is printed |
 //! | [`cli`] | what can be typed |
 //!
@@ -25,6 +26,7 @@ pub mod domain;
 pub mod env;
 pub mod foreign;
 pub mod git;
+pub mod mcp;
 pub mod output;
 pub mod ports;
 pub mod proc;

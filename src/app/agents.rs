@@ -72,7 +72,12 @@ pub fn stop(app: &App, team: &TeamName, agent: &AgentName) -> Outcome<bool> {
     let instance = record.instance.clone();
     update_record(app, team, agent, &instance, |record| record.stopping = true)?;
     let gone = match (record.process, record.runner) {
-        (Some(process), _) => app.processes.end_group(process, limits::STOP_GRACE),
+        (Some(process), _) => {
+            let gone = app.processes.end_group(process, limits::STOP_GRACE);
+            // Its own process may have ended before, and left others behind.
+            app.processes.end_rest(process, limits::STOP_GRACE);
+            gone
+        }
         (None, Some(runner)) => {
             app.processes.terminate(runner);
             true
@@ -97,6 +102,36 @@ fn wait_for_end(app: &App, team: &TeamName, over: impl Fn() -> bool) -> Outcome<
         changes.wait(Duration::from_millis(20));
     }
     Ok(())
+}
+
+/// Ends the agents of a team that run, and what is left of those that have ended; `only`: just
+/// this one. Returns the agents that ran and are gone, and those that could not be ended.
+pub fn stop_each(
+    app: &App,
+    team: &TeamName,
+    only: Option<AgentName>,
+) -> Outcome<(Vec<AgentName>, Vec<AgentName>)> {
+    let names = if let Some(agent) = only {
+        vec![agent]
+    } else {
+        let known = liveness::registry(app, team).into_keys();
+        known.filter_map(|name| AgentName::parse(name).ok()).collect()
+    };
+    let (mut stopped, mut failed) = (Vec::new(), Vec::new());
+    for agent in names {
+        let runs = liveness::of(app, team, agent.as_str()) == Some(true);
+        let process = liveness::record(app, team, agent.as_str()).and_then(|r| r.process);
+        let left = process.is_some_and(|process| !app.processes.group(process).is_empty());
+        if !runs && !left {
+            continue;
+        }
+        if stop(app, team, &agent)? {
+            stopped.push(agent);
+        } else {
+            failed.push(agent);
+        }
+    }
+    Ok((stopped, failed))
 }
 
 /// Ends every running agent of a team. Returns the agents that ran.

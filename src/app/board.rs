@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::wait::Stop;
-use super::{App, agent_state, context, inbox, log, task, team, workspace};
+use super::{App, agent_state, context, cost, inbox, log, task, team, workspace};
 use crate::core::{Outcome, TeamName, limits};
 use crate::domain::board::{Board, Conflicts, Seen, Snapshot};
-use crate::domain::cost::{self, CostEvent, CostSummary};
+use crate::domain::cost::CostSummary;
 use crate::domain::team::{Member, Team};
 use crate::store::{Changes, Dir};
 
@@ -20,7 +20,7 @@ pub fn of(app: &App, name: &TeamName) -> Outcome<Board> {
         seen,
         tasks: task::all(app, name)?,
         messages: log::newest(app, name, limits::BOARD_MESSAGES_MAX, None)?,
-        cost: spent(app, name),
+        cost: cost::summary(app, name).ok().map(CostSummary::from),
         conflicts: conflicts(app, name),
         team,
     }))
@@ -42,15 +42,6 @@ fn seen(app: &App, name: &TeamName, team: &Team) -> Outcome<Vec<Seen>> {
         Ok(Seen { inbox_count, alive, state })
     };
     team.members.iter().map(of_member).collect()
-}
-
-/// What a team has spent; `None` if that cannot be read.
-fn spent(app: &App, team: &TeamName) -> Option<CostSummary> {
-    let is_report = |name: &str| {
-        name.strip_prefix("cost-").is_some_and(|rest| rest.strip_suffix(".json").is_some())
-    };
-    let events = app.store.list::<CostEvent>(&Dir::costs(team), is_report).ok()?;
-    Some(cost::summarize(events.iter().map(|(_, doc)| &doc.value)))
 }
 
 /// The files that several agents of a team have changed in commits. What is not committed is left

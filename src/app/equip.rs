@@ -10,10 +10,11 @@ use super::spawn::Request;
 use super::{App, probe};
 use crate::core::{Diagnose, Outcome};
 use crate::domain::agent::BackendKind;
-use crate::domain::agent_cli::{AgentCli, GENERIC, Level, McpServer, Server};
+use crate::domain::agent_cli::{AgentCli, GENERIC, Level, McpServer, OwnState, Server};
 use crate::domain::identity::is_true;
 use crate::env;
 use crate::ports::web::{WebError, WebRequest};
+use crate::store::{Dir, Key};
 
 /// How long a server of this machine may take to answer.
 const SERVER_MAX: Duration = Duration::from_millis(500);
@@ -39,6 +40,8 @@ pub(super) struct Equipment {
     pub(super) mcp: Option<McpServer>,
     /// Variables that it gets.
     pub(super) env: BTreeMap<String, String>,
+    /// The settings of its program that only it has: the name of their file and the text.
+    pub(super) settings: Option<(String, String)>,
 }
 
 /// What the program of `command` is given in `cwd`. `isolated`: that is a worktree of its own.
@@ -60,18 +63,31 @@ pub(super) fn equip(
     let settings = cli.server.as_ref().map(|server| settings(app, server));
     let variable =
         |name: &String| request.env.get(name).map_or_else(|| app.env.get(name), |v| Some(v));
+    let served = match (&cli.server, &settings) {
+        (Some(server), Some(settings)) => Some(listens(app, port(app, server, settings))),
+        _ => None,
+    };
+    let mut env = variables(app, request, cli, settings.as_ref(), cwd);
+    // Some do without the server in the background even if it is there.
+    let does_without = cli.server.as_ref().is_some_and(|server| {
+        cli.run.of(backend).iter().any(|word| server.without.tmux.contains(word))
+    });
+    let apart = cli.own_state.as_ref().filter(|_| served != Some(true) || does_without);
+    let own_settings = apart.map(|state| {
+        let (settings, vars) = own_state(app, request, cli, state, cwd);
+        env.extend(vars.into_iter().filter(|(name, _)| !request.env.contains_key(name)));
+        settings
+    });
     let equipment = Equipment {
         level: Some(options.level.unwrap_or_else(|| Level::of_skip(skip()))),
         allow: allowed(app, request),
         trusted: isolated || request.repo.is_some() || !is_everything(app, cwd),
         sandboxed: cli.permissions.sandbox_env.iter().any(|name| variable(name) == Some("1")),
-        served: match (&cli.server, &settings) {
-            (Some(server), Some(settings)) => Some(listens(app, port(app, server, settings))),
-            _ => None,
-        },
+        served,
         flags: probe::flags(app, cli, &program, command, backend),
         mcp: options.mcp.then(|| own_server(app)).transpose()?,
-        env: variables(app, request, cli, settings.as_ref(), cwd),
+        env,
+        settings: own_settings,
     };
     if cli.name != GENERIC && backend == BackendKind::Tmux {
         probe::remind(app, cli, &program);
@@ -137,13 +153,42 @@ fn variables(
     vars
 }
 
-/// The settings of the program that a server belongs to; nothing where they cannot be read.
-fn settings(app: &App, server: &Server) -> Value {
-    let path = match (server.settings.strip_prefix("~/"), app.env.home()) {
+/// A state and settings of the agent's own, and the variables that name them.
+fn own_state(
+    app: &App,
+    request: &Request,
+    cli: &AgentCli,
+    state: &OwnState,
+    cwd: &Path,
+) -> ((String, String), BTreeMap<String, String>) {
+    let dir = app.data_dir.join(Dir::own_state(&request.team, &request.agent).as_str());
+    let users = cli.server.as_ref().map(|server| settings_file(app, server));
+    let users = users.filter(|path| app.foreign.stat(path).is_some());
+    let quoted = |path: &Path| Value::from(path.display().to_string()).to_string();
+    let text = users.as_ref().map_or_else(
+        || state.text_alone.clone(),
+        |path| state.text.replace("{settings}", &quoted(path)),
+    );
+    let settings_dir = users.as_deref().and_then(Path::parent).unwrap_or(&dir);
+    let fill = |(name, value): (&String, &String)| {
+        let value = value.replace("{dir}", &dir.display().to_string());
+        (name.clone(), value.replace("{settings_dir}", &settings_dir.display().to_string()))
+    };
+    let vars = state.env.iter().map(fill).collect();
+    ((state.file.clone(), text.replace("{cwd}", &quoted(cwd))), vars)
+}
+
+/// Where the settings of the program lie that a server belongs to.
+fn settings_file(app: &App, server: &Server) -> PathBuf {
+    match (server.settings.strip_prefix("~/"), app.env.home()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => PathBuf::from(&server.settings),
-    };
-    let bytes = app.foreign.head(&path, SETTINGS_MAX).unwrap_or_default();
+    }
+}
+
+/// The settings of the program that a server belongs to; nothing where they cannot be read.
+fn settings(app: &App, server: &Server) -> Value {
+    let bytes = app.foreign.head(&settings_file(app, server), SETTINGS_MAX).unwrap_or_default();
     serde_json::from_slice(&bytes).unwrap_or(Value::Null)
 }
 
@@ -169,7 +214,7 @@ fn listens(app: &App, port: u16) -> bool {
 
 /// The file of the prompt of an agent, for programs that are pointed to it.
 pub(super) fn prompt_file(app: &App, request: &Request) -> String {
-    let key = crate::store::Key::prompt(&request.team, &request.agent);
+    let key = Key::prompt(&request.team, &request.agent);
     app.data_dir.join(key.as_str()).display().to_string()
 }
 

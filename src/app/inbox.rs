@@ -141,15 +141,23 @@ pub(super) fn deliver_once(
     }
 }
 
-/// Sends a message to everybody but the sender, in one commit. Returns the inboxes.
-pub fn broadcast(app: &App, team: &TeamName, draft: Draft) -> Outcome<Vec<AgentName>> {
+/// Sends a message to everybody but the sender and `exclude`, in one commit. Returns what was sent;
+/// each says in `to` in which inbox it is.
+pub fn broadcast(
+    app: &App,
+    team: &TeamName,
+    draft: Draft,
+    exclude: &[String],
+) -> Outcome<Vec<Message>> {
     let from = draft.from.clone().unwrap_or_else(|| app.identity.agent_name.clone());
-    let inboxes = audience(app, team, &from)?;
+    let without = exclude.iter().map(String::as_str).chain([from.as_str()]);
+    let inboxes = audience(app, team, without)?;
     if inboxes.is_empty() {
         app.warn_if_unknown(team);
-        return Ok(inboxes);
+        return Ok(Vec::new());
     }
     let mut puts = Vec::new();
+    let mut sent = Vec::new();
     for inbox in &inboxes {
         let message = Message {
             from: from.clone(),
@@ -158,27 +166,36 @@ pub fn broadcast(app: &App, team: &TeamName, draft: Draft) -> Outcome<Vec<AgentN
             ..draft.message.clone()
         };
         puts.push(put(app, team, inbox, &message)?);
+        sent.push(message);
     }
     let mut locked: Locked<'_> = app.store.lock(&Scope::Mail(team.clone()))?;
     locked.commit(&Commit { puts, ..Commit::default() })?;
     drop(locked);
     super::workflow::happened(app, team);
-    Ok(inboxes)
+    Ok(sent)
 }
 
 /// Everybody who hears a broadcast: the members in the order in which they joined, then whoever
-/// else has an inbox, but not the sender.
-fn audience(app: &App, team: &TeamName, from: &str) -> Outcome<Vec<AgentName>> {
+/// else has an inbox, but not those in `without`.
+fn audience<'n>(
+    app: &App,
+    team: &TeamName,
+    without: impl Iterator<Item = &'n str>,
+) -> Outcome<Vec<AgentName>> {
     let found = team::find(app, team)?;
     let mut inboxes: Vec<AgentName> = Vec::new();
-    let mut sender = BTreeSet::from([from.to_owned()]);
-    if let Some(doc) = &found {
-        if let Ok(name) = AgentName::parse(from)
+    let mut left_out = BTreeSet::new();
+    for name in without {
+        left_out.insert(name.to_owned());
+        if let Some(doc) = &found
+            && let Ok(name) = AgentName::parse(name)
             && let Recipient::Member(inbox) =
                 resolve(Some(&doc.value), &name, app.identity.user_name().as_ref())
         {
-            sender.insert(inbox.to_string());
+            left_out.insert(inbox.to_string());
         }
+    }
+    if let Some(doc) = &found {
         let own: Result<Vec<AgentName>, NameError> =
             doc.value.members.iter().map(crate::domain::team::Member::inbox).collect();
         inboxes.extend(own?);
@@ -191,7 +208,7 @@ fn audience(app: &App, team: &TeamName, from: &str) -> Outcome<Vec<AgentName>> {
             inboxes.push(other);
         }
     }
-    inboxes.retain(|inbox| !sender.contains(inbox.as_str()));
+    inboxes.retain(|inbox| !left_out.contains(inbox.as_str()));
     Ok(inboxes)
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::App;
 use super::inbox::{self, Draft};
 use super::wait::TaskRef;
-use super::{liveness, notify, task, team};
+use super::{notify, task, team};
 use crate::core::{AgentName, Outcome, TeamName};
 use crate::domain::message::{Message, MessageType};
 use crate::domain::notification::{Kind, NewNotification, Refs, Severity};
@@ -40,8 +40,19 @@ pub struct Ending {
     pub exit_code: Option<i32>,
     /// The last lines that it showed.
     pub last_output: Vec<String>,
-    /// Whether clawteam ended it.
+    /// Whether clawteam ended it, or it ended as it had agreed to.
     pub stopped: bool,
+}
+
+impl Ending {
+    /// Why the agent is started again, for the agent itself, as the end of a sentence.
+    pub(super) fn why(&self) -> String {
+        match self.exit_code {
+            Some(0) => "your program had ended before your task was done".to_owned(),
+            Some(code) => format!("your program had crashed (status {code})"),
+            None => "your program had been killed".to_owned(),
+        }
+    }
 }
 
 /// What an agent's end left to do.
@@ -66,16 +77,7 @@ pub fn on_exit(
     let name = agent.as_str();
     let released = task::release_where(app, team, |task| task::worker(task) == name)?;
     let abandoned: Vec<TaskRef> = released.iter().map(TaskRef::from).collect();
-    let line = json!({
-        "agent_name": name,
-        "exit_code": ending.exit_code,
-        "abandoned_tasks": abandoned.iter().map(|task| &task.id).collect::<Vec<_>>(),
-        "timestamp": app.stamp(),
-    });
-    let known = team::find(app, team)?.is_some();
-    if known {
-        app.store.backend().append(&Key::exit_journal(team), line.to_string().as_bytes())?;
-    }
+    let known = note_exit(app, team, agent, ending, &abandoned)?;
     let crashed = ending.exit_code.is_some_and(|code| code != 0);
     let worth_telling = !abandoned.is_empty() || (crashed && !ending.stopped);
     if known && worth_telling {
@@ -85,6 +87,28 @@ pub fn on_exit(
         return Ok(None);
     }
     Ok(Some(Exited { status: "agent_exited", agent: name.to_owned(), abandoned_tasks: abandoned }))
+}
+
+/// Writes an agent's end into the journal. Returns whether its team still exists: nothing is made
+/// again of one that was removed.
+pub(super) fn note_exit(
+    app: &App,
+    team: &TeamName,
+    agent: &AgentName,
+    ending: &Ending,
+    abandoned: &[TaskRef],
+) -> Outcome<bool> {
+    if team::find(app, team)?.is_none() {
+        return Ok(false);
+    }
+    let line = json!({
+        "agent_name": agent,
+        "exit_code": ending.exit_code,
+        "abandoned_tasks": abandoned.iter().map(|task| &task.id).collect::<Vec<_>>(),
+        "timestamp": app.stamp(),
+    });
+    app.store.backend().append(&Key::exit_journal(team), line.to_string().as_bytes())?;
+    Ok(true)
 }
 
 fn tell_leader(
@@ -100,7 +124,8 @@ fn tell_leader(
     }
     let how = match ending.exit_code {
         _ if ending.stopped => "was stopped".to_owned(),
-        Some(0) => "exited".to_owned(),
+        Some(0) if abandoned.is_empty() => "exited".to_owned(),
+        Some(0) => "exited cleanly, but had not finished its work".to_owned(),
         Some(code) => format!("exited unexpectedly with status {code}"),
         None => "exited unexpectedly".to_owned(),
     };
@@ -137,37 +162,4 @@ fn tell_people(app: &App, team: &TeamName, agent: &AgentName, text: &str) {
     if let Err(failure) = notify::post(app, team, &new) {
         app.warn(format!("nobody was notified: {}", failure.message()));
     }
-}
-
-/// An agent that has run for long.
-#[derive(Debug, Clone, Serialize)]
-pub struct Zombie {
-    /// The agent.
-    pub agent_name: String,
-    /// The process that runs it.
-    pub pid: i64,
-    /// How it runs.
-    pub backend: String,
-    /// When it was started, in seconds since the epoch.
-    pub spawned_at: f64,
-    /// How long it has run, one decimal.
-    pub running_hours: f64,
-}
-
-/// The agents of a team that have run for more than `max_hours`.
-pub fn zombies(app: &App, team: &TeamName, max_hours: f64) -> Vec<Zombie> {
-    let now = app.now_seconds();
-    liveness::registry(app, team)
-        .iter()
-        .filter(|(agent, entry)| liveness::of_entry(app, team, agent, entry) == Some(true))
-        .filter(|(_, entry)| entry.spawned_at > 0.0)
-        .map(|(agent, entry)| Zombie {
-            agent_name: agent.clone(),
-            pid: entry.pid,
-            backend: entry.backend.clone(),
-            spawned_at: entry.spawned_at,
-            running_hours: ((now - entry.spawned_at) / 360.0).round() / 10.0,
-        })
-        .filter(|zombie| (now - zombie.spawned_at) / 3600.0 > max_hours)
-        .collect()
 }

@@ -7,6 +7,9 @@ use crate::core::{AgentName, TeamName};
 use crate::domain::agent::{AgentRecord, RunState, SpawnEntry, SpawnRegistry};
 use crate::store::Key;
 
+/// Seconds between the start of a process and the note of it, at most.
+const START_SLACK: f64 = 60.0;
+
 /// The spawn registry of a team; empty if it is missing or cannot be understood.
 pub fn registry(app: &App, team: &TeamName) -> SpawnRegistry {
     match app.store.load::<SpawnRegistry>(&Key::spawn_registry(team)) {
@@ -55,7 +58,10 @@ pub fn of_entry(app: &App, team: &TeamName, agent: &str, entry: &SpawnEntry) -> 
     match entry.backend.as_str() {
         "tmux" | "subprocess" => {
             let pid = u32::try_from(entry.pid).ok().filter(|pid| *pid > 0)?;
-            Some(app.processes.identify(pid).is_some())
+            let runs = app.processes.identify(pid).is_some();
+            // A process that began long after the agent was started has only its number.
+            let late = |at: f64| entry.spawned_at > 0.0 && at > entry.spawned_at + START_SLACK;
+            Some(runs && !app.processes.started_at(pid).is_some_and(late))
         }
         _ => None,
     }

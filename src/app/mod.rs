@@ -10,7 +10,9 @@ pub mod approval;
 pub mod artifact;
 pub mod board;
 pub mod cleanup;
+pub mod comeback;
 pub mod context;
+pub mod cost;
 pub mod demo;
 pub mod doctor;
 mod equip;
@@ -26,11 +28,13 @@ pub mod probe;
 pub mod provision;
 pub mod queue;
 pub mod respawn;
+mod restart;
 pub mod runner;
 pub mod runtime;
 pub mod schedule;
 pub mod session;
 pub mod settings;
+pub mod shutdown;
 pub mod spawn;
 mod start;
 pub mod startup;
@@ -41,6 +45,7 @@ pub mod tick;
 pub mod wait;
 pub mod workflow;
 pub mod workspace;
+pub mod zombie;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -114,6 +119,11 @@ impl App {
     /// Tells the user of something odd that does not stop the command.
     pub fn warn(&self, text: impl Into<String>) {
         self.store.notify(&Notice::Warning { text: text.into() });
+    }
+
+    /// Tells the user of something that happens as it should.
+    pub fn tell(&self, text: impl Into<String>) {
+        self.store.notify(&Notice::Told { text: text.into() });
     }
 
     /// Warns if there is no such team: a command that only needs files works all the same.

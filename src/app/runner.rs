@@ -11,9 +11,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::lifecycle::{self, Ending, Exited};
-use super::{App, agents, respawn, session};
+use super::{App, agents, respawn, session, shutdown};
 use crate::core::{AgentName, Diagnose, Outcome, TeamName, limits};
 use crate::domain::agent::{AgentRecord, BackendKind, LaunchPlan, RunState};
+use crate::env;
 use crate::ports::ProcessId;
 use crate::ports::process::Ended;
 use crate::store::Key;
@@ -85,10 +86,13 @@ pub fn run(app: &App, team: &TeamName, agent: &AgentName, instance: &str) -> Out
     };
     note(&mut |record| record.runner = Some(own))?;
     let mut trouble = None;
-    let ended = watched(app, &plan, &mut |process| {
+    let mut process = None;
+    let began = Instant::now();
+    let ended = watched(app, &plan, &mut |started| {
+        process = Some(started);
         trouble = note(&mut |record| {
             record.state = RunState::Running;
-            record.process = Some(process);
+            record.process = Some(started);
         })
         .err();
     });
@@ -107,6 +111,10 @@ pub fn run(app: &App, team: &TeamName, agent: &AgentName, instance: &str) -> Out
         }
     };
     let last_output = last_lines(app, team, agent, &plan);
+    if let Some(process) = process {
+        // What it started and did not end: nobody would ever find it again.
+        app.processes.end_rest(process, limits::STOP_GRACE);
+    }
     let mut stopped = ended.stopped;
     note(&mut |record| {
         stopped |= record.stopping;
@@ -115,9 +123,13 @@ pub fn run(app: &App, team: &TeamName, agent: &AgentName, instance: &str) -> Out
         record.ended_at = app.stamp();
         record.last_output.clone_from(&last_output);
     })?;
-    let ending = Ending { exit_code: Some(ended.exit_code), last_output, stopped };
-    let exited = lifecycle::on_exit(app, team, agent, &ending)?;
-    after_end(app, team, agent, &ending, exited.as_ref());
+    let agreed = shutdown::agreed(app, team, agent).unwrap_or(false);
+    let ending =
+        Ending { exit_code: Some(ended.exit_code), last_output, stopped: stopped || agreed };
+    if !keep_alive(app, &plan, &ending, began.elapsed())? {
+        let exited = lifecycle::on_exit(app, team, agent, &ending)?;
+        after_end(app, team, agent, &ending, exited.as_ref());
+    }
     Ok(ended.exit_code)
 }
 
@@ -133,21 +145,37 @@ fn watched(
         app.warn(format!("the agent's session is not known: {}", failure.message()));
         None
     });
-    let Some(watch) = watch else {
-        return Ok(app.processes.run(&argv, cwd, limits::STOP_GRACE, started));
-    };
-    let (over, end) = mpsc::channel();
+    let (seen, seen_end) = mpsc::channel();
+    let (well, well_end) = mpsc::channel();
     let ended = thread::scope(|scope| {
-        scope.spawn(move || watch.until_seen(app, &end));
+        if let Some(watch) = watch {
+            scope.spawn(move || watch.until_seen(app, &seen_end));
+        }
+        if respawn::has_failed(app, plan) {
+            scope.spawn(move || heal(app, plan, &well_end));
+        }
         let ended = app.processes.run(&argv, cwd, limits::STOP_GRACE, started);
-        drop(over);
+        drop::<(mpsc::Sender<()>, mpsc::Sender<()>)>((seen, well));
         ended
     });
+    let Some(watch) = watch else { return Ok(ended) };
     // What it wrote at its very end counts, too.
     if let Err(failure) = session::capture(app, watch) {
         app.warn(format!("the agent's session is not known: {}", failure.message()));
     }
     Ok(ended)
+}
+
+/// Forgives an agent what went wrong before once it has run for long enough.
+fn heal(app: &App, plan: &LaunchPlan, over: &mpsc::Receiver<()>) {
+    let set = app.env.get(env::HEALTHY_AFTER).and_then(|seconds| seconds.parse().ok());
+    let after = set.map_or(limits::HEALTHY_AFTER, Duration::from_secs);
+    if over.recv_timeout(after) == Err(mpsc::RecvTimeoutError::Timeout)
+        && let Ok((team, agent)) = super::start::names(plan)
+        && let Err(failure) = respawn::count_success(app, &team, &agent)
+    {
+        app.warn(failure.message());
+    }
 }
 
 /// The command line, by way of a step that waits until the agent's group has the terminal: a
@@ -159,6 +187,34 @@ fn in_terminal(app: &App, plan: &LaunchPlan) -> Outcome<Vec<String>> {
     let program = app.processes.own_program().map_err(Enter)?.display().to_string();
     let step = [program, "agent-exec".to_owned(), "--".to_owned()];
     Ok(step.into_iter().chain(plan.argv.iter().cloned()).collect())
+}
+
+/// The pause before an agent that has ended by itself is started again.
+const KEEPALIVE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Starts an agent again that has ended by itself, if it is to be kept alive. Returns whether it
+/// runs again: then its end is only noted, and its tasks stay its own.
+fn keep_alive(app: &App, plan: &LaunchPlan, ending: &Ending, ran: Duration) -> Outcome<bool> {
+    let (team, agent) = super::start::names(plan)?;
+    let wanted = plan.keepalive && ending.exit_code == Some(0) && !ending.stopped;
+    if !wanted || !shutdown::should_keep_alive(app, &team, &agent)? {
+        return Ok(false);
+    }
+    // Meanwhile nobody shall take it for dead and give its tasks away.
+    let state = |state: RunState| {
+        agents::update_record(app, &team, &agent, &plan.instance, |record| record.state = state)
+    };
+    state(RunState::Starting)?;
+    thread::sleep(KEEPALIVE_PAUSE);
+    // Somebody may have changed their mind.
+    if shutdown::should_keep_alive(app, &team, &agent)?
+        && respawn::keep_alive(app, plan, ran < limits::SHORT_RUN)?
+    {
+        lifecycle::note_exit(app, &team, &agent, ending, &[])?;
+        return Ok(true);
+    }
+    state(RunState::Exited)?;
+    Ok(false)
 }
 
 /// Starts a crashed agent again if it left work behind, and counts how it went.
@@ -173,7 +229,7 @@ fn after_end(
         _ if ending.stopped => Ok(()),
         None if ending.exit_code == Some(0) => respawn::count_success(app, team, agent),
         None => Ok(()),
-        Some(_) => respawn::after_exit(app, team, agent).map(|_| ()),
+        Some(_) => respawn::after_exit(app, team, agent, ending).map(|_| ()),
     };
     if let Err(failure) = done {
         app.warn(failure.message());

@@ -7,13 +7,14 @@ use super::provision::{self, Terms};
 use super::start::{self, Started};
 use super::startup::Answered;
 use super::workspace::{self, Prepared};
-use super::{App, agent_rows, agents, equip, liveness, team};
+use super::{App, agent_rows, agents, equip, liveness, restart, team};
 use crate::core::{AgentName, Diagnose, Outcome, TeamName, UserName, text};
 use crate::domain::Extra;
 use crate::domain::agent::{BackendKind, LaunchPlan, PLAN_SCHEMA, Stage};
 use crate::domain::agent_cli::screen::Dialog;
-use crate::domain::agent_cli::{self, Call, Level};
+use crate::domain::agent_cli::{self, AgentCli, Call, Level};
 use crate::domain::prompt::{self, Brief};
+use crate::domain::session::{Client, back};
 use crate::domain::team::Team;
 use crate::env::{self, Env};
 use crate::ports::git::Repository;
@@ -59,6 +60,10 @@ pub struct Request {
     pub replace: bool,
     /// The model it shall use.
     pub model: Option<String>,
+    /// Whether it goes on with the session that it had.
+    pub resume: bool,
+    /// Whether it is started again when it has ended by itself.
+    pub keepalive: bool,
     /// Further variables for its environment.
     pub env: BTreeMap<String, String>,
     /// What is asked for more rarely.
@@ -395,6 +400,11 @@ fn plan(
     let mut command = request.command.clone();
     program.clone_into(&mut command[0]);
     let cli = agent_rows::catalog(app, cwd).find(&command);
+    let resumed = resumed(app, request, &cli)?;
+    let prompt = match (prompt, &resumed) {
+        (Some(prompt), Some(id)) => Some(format!("{prompt}\n{}", back::line(id))),
+        (prompt, _) => prompt,
+    };
     let own = equip::equip(app, request, &cli, &command, backend, cwd, branch.is_some())?;
     let call = Call {
         command: &command,
@@ -407,16 +417,18 @@ fn plan(
         agent: request.options.own_agent.as_deref(),
         mcp: own.mcp.as_ref(),
         cwd: &cwd_text,
+        data: &app.data_dir.display().to_string(),
         trusted: own.trusted,
         served: own.served,
         flags: own.flags.as_ref(),
         session: &format!("clawteam-{}-{}", request.team, request.agent),
         uuid: &uuid(&app.ids.hex(32)),
-        resume: None,
+        resume: resumed.as_deref(),
         prompt: prompt.as_deref(),
         prompt_file: &equip::prompt_file(app, request),
     };
     let line = agent_cli::command_line(&cli, &call);
+    let again = restart::forms(&cli, &call, &line);
     line.warnings.into_iter().for_each(|warning| app.warn(warning));
     let agents = app.data_dir.join(Dir::agents(&request.team).as_str());
     let mut plan = LaunchPlan {
@@ -435,14 +447,15 @@ fn plan(
         unset: cli.unset,
         prompt: line.prompt,
         paste: line.paste,
-        cli: cli.name,
+        own_settings: own.settings,
         permissions: own.level,
         allow: own.allow,
         trusted: own.trusted,
         interactive: line.interactive,
-        keepalive: false,
-        again: None,
         log: agents.join(format!("{}.log", request.agent)).display().to_string(),
+        cli: cli.name,
+        keepalive: request.keepalive,
+        again: Some(again),
         extra: Extra::new(),
     };
     plan.env = environment(app, request, &plan)?;
@@ -450,8 +463,24 @@ fn plan(
     Ok(plan)
 }
 
+/// The session that the agent shall go on with, if it was asked for and there is one.
+fn resumed(app: &App, request: &Request, cli: &AgentCli) -> Outcome<Option<String>> {
+    if !request.resume {
+        return Ok(None);
+    }
+    let found = restart::resumable(app, &request.team, &request.agent, Client::of(cli))?;
+    match &found {
+        Some(id) => app.tell(format!("Resuming session: {id}")),
+        None => app.tell(format!(
+            "no session of '{}' is known that {} could go on with; it starts afresh",
+            request.agent, cli.name
+        )),
+    }
+    Ok(found)
+}
+
 /// A random UUID (version 4) of 32 random hexadecimal digits.
-fn uuid(hex: &str) -> String {
+pub(super) fn uuid(hex: &str) -> String {
     let (time, rest) = (&hex[..8], &hex[20..32]);
     format!("{time}-{}-4{}-a{}-{rest}", &hex[8..12], &hex[13..16], &hex[17..20])
 }

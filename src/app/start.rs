@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::spawn::SpawnError;
 use super::startup::{Answered, Shows, Starter, Taken};
 use super::{App, agent_rows, agents};
-use crate::core::{AgentName, Outcome, TeamName};
+use crate::core::{AgentName, Name, Outcome, TeamName};
 use crate::domain::Extra;
 use crate::domain::agent::{
     AGENT_SCHEMA, AgentRecord, BackendKind, LaunchPlan, RunState, SpawnEntry, Stage,
@@ -54,18 +54,29 @@ impl Spoken {
 }
 
 /// Starts an agent as `plan` says and waits until it is seen to run and to have its prompt.
-pub(super) fn start(app: &App, plan: &LaunchPlan) -> Outcome<Started> {
-    start_within(app, plan, None)
-}
-
-/// The same, with a time of its own for becoming ready, which is then waited for in any case.
+/// `ready_within`: a time of its own for becoming ready, which is then waited for in any case.
 pub(super) fn start_within(
     app: &App,
     plan: &LaunchPlan,
     ready_within: Option<Duration>,
 ) -> Outcome<Started> {
+    start_after(app, plan, None, ready_within)
+}
+
+/// The same for an agent that is started again, after its start `before`. If somebody else starts
+/// it at the same time, only one of the two does.
+pub(super) fn start_over(app: &App, plan: &LaunchPlan, before: &str) -> Outcome<Started> {
+    start_after(app, plan, Some(before), None)
+}
+
+fn start_after(
+    app: &App,
+    plan: &LaunchPlan,
+    before: Option<&str>,
+    ready_within: Option<Duration>,
+) -> Outcome<Started> {
     let (team, agent) = names(plan)?;
-    write_down(app, plan, &team, &agent)?;
+    write_down(app, plan, &team, &agent, before)?;
     let setting = || app.setting_seconds("spawn_ready_timeout").max(Duration::from_secs(1));
     let patience = ready_within.unwrap_or_else(setting);
     let mut window = None;
@@ -89,13 +100,34 @@ pub(super) fn start_within(
     Ok(Started { runner, window, spoken })
 }
 
+/// Gives an agent the prompt that a question at its start kept back, once the question is
+/// answered. `None` if nothing was kept back.
+pub(super) fn go_on(app: &App, team: &TeamName, agent: &AgentName) -> Outcome<Option<Stage>> {
+    let plan = app.store.load::<LaunchPlan>(&Key::launch_plan(team, agent))?;
+    let record = app.store.load::<AgentRecord>(&Key::agent_record(team, agent))?;
+    let (Some(plan), Some(record)) = (plan, record) else { return Ok(None) };
+    let (plan, record) = (plan.value, record.value);
+    let kept = record.prompt == Some(Delivery::NotReady) && record.state == RunState::Running;
+    let window = record.window.filter(|_| kept && record.instance == plan.instance);
+    let Some(window) = window else { return Ok(None) };
+    let patience = app.setting_seconds("spawn_ready_timeout").max(Duration::from_secs(1));
+    let first = First { app, plan: &plan, team, agent };
+    Ok(Some(first.speak(&window, patience, false)?.stage))
+}
+
 /// The team and agent of a plan.
 pub(super) fn names(plan: &LaunchPlan) -> Outcome<(TeamName, AgentName)> {
     Ok((TeamName::parse(plan.team.clone())?, AgentName::parse(plan.agent.clone())?))
 }
 
 /// Writes the plan, the prompt and a first record, before anything is started.
-fn write_down(app: &App, plan: &LaunchPlan, team: &TeamName, agent: &AgentName) -> Outcome<()> {
+fn write_down(
+    app: &App,
+    plan: &LaunchPlan,
+    team: &TeamName,
+    agent: &AgentName,
+    before: Option<&str>,
+) -> Outcome<()> {
     let record = AgentRecord {
         schema: AGENT_SCHEMA.into(),
         instance: plan.instance.clone(),
@@ -120,10 +152,22 @@ fn write_down(app: &App, plan: &LaunchPlan, team: &TeamName, agent: &AgentName) 
         secret(Key::launch_plan(team, agent), encode(plan)),
         Put::new(Key::agent_record(team, agent), encode(&record), Expect::Any),
     ];
+    if let Some((name, text)) = &plan.own_settings {
+        let name = Name::parse_as("file name", name)?;
+        let key = Key::own_settings(team, agent, &name);
+        puts.push(secret(key, text.clone().into_bytes()));
+    }
     if let Some(prompt) = &plan.prompt {
         puts.push(secret(Key::prompt(team, agent), prompt.clone().into_bytes()));
     }
     let mut locked = app.store.lock(&Scope::SpawnRegistry(team.clone()))?;
+    if let Some(before) = before {
+        let now = app.store.load::<LaunchPlan>(&Key::launch_plan(team, agent))?;
+        if now.is_none_or(|now| now.value.instance != before) {
+            let (agent, team) = (plan.agent.clone(), plan.team.clone());
+            return Err(SpawnError::AlreadyRunning { agent, team }.into());
+        }
+    }
     locked.commit(&Commit { puts, ..Commit::default() })?;
     Ok(())
 }

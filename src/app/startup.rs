@@ -41,6 +41,9 @@ pub struct Answered {
     pub name: String,
     /// What was chosen.
     pub answer: String,
+    /// Whether that is no, as nobody allowed more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
 }
 
 /// What a program showed in the end.
@@ -203,7 +206,10 @@ impl Starter<'_> {
             }
         };
         let gone = self.wait(ANSWER_MAX, |reading| !is_same(reading.dialog(), dialog))?;
-        Ok(gone.then_some(Answered { name, answer: said }))
+        let spec = self.row.dialogs.iter().find(|spec| spec.name == name);
+        let is = |texts: &[String]| texts.iter().any(|text| screen::says(&said, text));
+        let refused = spec.is_some_and(|spec| is(&spec.no) && !is(&spec.yes));
+        Ok(gone.then_some(Answered { name, answer: said, refused }))
     }
 
     /// Moves the highlight to an option, one key at a time, watching it move.

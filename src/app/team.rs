@@ -146,6 +146,14 @@ pub fn remove_if_alone(app: &App, name: &TeamName, agent: &AgentName) -> Outcome
     Ok(())
 }
 
+/// Writes down what a team may spend, in US cents; 0 or less is no limit.
+pub fn set_budget(app: &App, name: &TeamName, cents: f64) -> Outcome<()> {
+    change(app, name, |team| {
+        team.budget_cents = cents;
+        Ok(())
+    })
+}
+
 fn change(
     app: &App,
     name: &TeamName,
@@ -201,6 +209,13 @@ impl crate::core::Diagnose for AmbiguousName {
 /// The error for a name that several members have.
 pub(super) fn ambiguous(name: &AgentName, inboxes: Vec<String>) -> AmbiguousName {
     AmbiguousName { name: name.to_string(), inboxes }
+}
+
+/// The inbox of a member, wherever it is called from; its own name if it is no member.
+pub(super) fn own_inbox_of(app: &App, name: &TeamName, agent: &AgentName) -> Outcome<AgentName> {
+    let found = find(app, name)?;
+    let member = found.as_ref().and_then(|doc| doc.value.member(agent.as_str()));
+    Ok(member.map_or_else(|| Ok(agent.clone()), Member::inbox)?)
 }
 
 /// The leader's name and inbox.

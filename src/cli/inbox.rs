@@ -214,7 +214,8 @@ fn tell_nudge(
 fn broadcast(cx: &Cx, args: BroadcastArgs) -> Outcome<()> {
     let team = TeamName::parse(args.team)?;
     let draft = draft(&args.kind, args.content, args.about)?;
-    let recipients = inbox::broadcast(&cx.app, &team, draft)?;
+    let sent = inbox::broadcast(&cx.app, &team, draft, &[])?;
+    let recipients: Vec<&str> = sent.iter().filter_map(|message| message.to.as_deref()).collect();
     let payload = json!({"count": recipients.len(), "recipients": recipients});
     cx.out.result(&payload, || format!("OK Broadcast to {} agents", recipients.len()))
 }

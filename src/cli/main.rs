@@ -1,5 +1,6 @@
 //! The composition root: puts the parts together and turns the outcome into an exit status.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -39,7 +40,11 @@ impl Diagnose for Usage {
 
 /// Runs the command that was typed.
 pub fn main() -> ExitCode {
-    let matches = match command(false).try_get_matches() {
+    let mut words = crate::env::command_line();
+    if words.first().is_some_and(|word| is_called(word, super::mcp::PROGRAM)) {
+        words.insert(1, "mcp".into());
+    }
+    let matches = match command(false).try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) => return usage(&error),
     };
@@ -54,6 +59,11 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(failure) => failed(&cx.out, &failure),
     }
+}
+
+/// Whether the first word of a command line is this program, wherever it lies.
+fn is_called(word: &OsStr, program: &str) -> bool {
+    std::path::Path::new(word).file_stem().is_some_and(|name| name == program)
 }
 
 fn dispatch(matches: &ArgMatches, cx: &Cx) -> Outcome<ExitCode> {

@@ -12,6 +12,7 @@ mod board;
 mod completions;
 mod config;
 mod context;
+mod cost;
 mod demo;
 mod doctor;
 mod file;
@@ -21,6 +22,7 @@ mod inbox;
 mod launch;
 mod lifecycle;
 mod main;
+mod mcp;
 mod notify;
 mod notify_rules;
 mod permission;
@@ -35,6 +37,7 @@ mod setup_group;
 mod spawn;
 mod task;
 mod team;
+mod team_life;
 mod template;
 mod tick;
 mod timer;
@@ -165,6 +168,7 @@ const ENTRIES: &[Entry] = &[
         workflow::WorkflowCommand,
         workflow::run
     ),
+    group!("cost", "Report what was spent, and see it", cost::CostCommand, cost::run),
     group!("plan", "Hand in plans and decide about them", plan::PlanCommand, plan::run),
     group!(
         "approval",
@@ -231,6 +235,12 @@ const ENTRIES: &[Entry] = &[
         "Tell what an agent is doing (called by the agent's own hooks)",
         hook_event::HookEventArgs,
         hook_event::run
+    ),
+    single!(
+        "mcp",
+        "Serve agents that call tools (MCP, on standard input and output)",
+        mcp::McpArgs,
+        mcp::run
     ),
     single!("doctor", "Check the data directory, and repair it", doctor::DoctorArgs, doctor::run),
     single!(

@@ -214,8 +214,8 @@ impl Diagnose for NoTeam {
 /// The team and agent that are meant by one or two words.
 fn whose(cx: &Cx, mut names: Vec<String>, team: Option<String>) -> Outcome<(TeamName, AgentName)> {
     let agent = AgentName::parse(names.pop().unwrap_or_default())?;
-    let named = names.pop().or(team).or_else(|| cx.app.identity.team_name.clone());
-    if let Some(team) = named {
+    let given = names.pop().or(team).or_else(|| cx.app.identity.team_name.clone());
+    if let Some(team) = given {
         return Ok((TeamName::parse(team)?, agent));
     }
     let mut with = Vec::new();

@@ -83,6 +83,17 @@ pub(super) fn context(matches: &ArgMatches, json: bool) -> Outcome<Cx> {
             env.set(variable, value);
         }
     }
+    let out = Output::new(json, env.get("COLUMNS"));
+    let app = app(env)?;
+    let transport = settings::effective(&app.settings, &app.env, "transport").value;
+    if !matches!(transport.as_str(), "" | "file") {
+        app.warn(format!("transport '{transport}' is not supported; messages travel as files"));
+    }
+    Ok(Cx { app, out })
+}
+
+/// What the use cases work with in this environment.
+pub(super) fn app(env: Env) -> Outcome<App> {
     let home = env.home().ok_or(NoHome)?.join(".clawteam");
     let patience = lock_patience(env.get(env::LOCK_TIMEOUT));
     let home_store = Store::new(backend(home.clone(), true), patience, Arc::new(output::notice));
@@ -92,9 +103,7 @@ pub(super) fn context(matches: &ArgMatches, json: bool) -> Outcome<Cx> {
     let store = Store::new(backend(data_dir.clone(), sync), patience, Arc::new(output::notice));
     let ids = RandomIds;
     let identity = identity(&settings, &env, &ids);
-    let transport = settings::effective(&settings, &env, "transport").value;
-    let out = Output::new(json, env.get("COLUMNS"));
-    let app = App {
+    Ok(App {
         store,
         home_store,
         data_dir,
@@ -108,11 +117,7 @@ pub(super) fn context(matches: &ArgMatches, json: bool) -> Outcome<Cx> {
         foreign: Box::new(crate::foreign::SystemFiles),
         web: Arc::new(crate::web::WebClient),
         env,
-    };
-    if !matches!(transport.as_str(), "" | "file") {
-        app.warn(format!("transport '{transport}' is not supported; messages travel as files"));
-    }
-    Ok(Cx { app, out })
+    })
 }
 
 /// The windows of a tmux server that nobody else uses, with its socket in `dir`. It ends with its

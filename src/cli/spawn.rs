@@ -54,6 +54,15 @@ pub(super) struct SpawnArgs {
     /// Stop the agent first if it runs already
     #[arg(long)]
     replace: bool,
+    /// Go on with the session that the agent had
+    #[arg(short, long)]
+    resume: bool,
+    /// Start it again whenever it has ended by itself
+    #[arg(long, overrides_with = "no_keepalive")]
+    keepalive: bool,
+    /// Do not start it again [default]
+    #[arg(long, overrides_with = "keepalive")]
+    no_keepalive: bool,
     /// Do not warn of too many agents
     #[arg(short, long)]
     force: bool,
@@ -179,6 +188,8 @@ pub(super) fn run(cx: &Cx, args: SpawnArgs) -> Outcome<ExitCode> {
         skip_permissions: either(args.skip_permissions, args.no_skip_permissions),
         replace: args.replace,
         model: args.model,
+        resume: args.resume,
+        keepalive: either(args.keepalive, args.no_keepalive).unwrap_or(false),
         env: std::collections::BTreeMap::new(),
         options,
     };
@@ -289,6 +300,14 @@ fn show(cx: &Cx, spawned: &Spawned, must_be_ready: bool) -> Outcome<ExitCode> {
         lines.push(format!("OK {}: {}", spawned.message, spawned.stage.as_str()));
         lines.join("\n")
     })?;
+    for one in spawned.answered.iter().filter(|one| one.refused) {
+        cx.app.warn(format!(
+            "the agent asked '{}' and was told '{}'; to allow it: --allow {}",
+            one.name,
+            printable(&one.answer, false),
+            one.name
+        ));
+    }
     if let Some(dialog) = &spawned.asks {
         cx.app.warn(format!(
             "the agent asks something that nobody allowed ({}): {}",

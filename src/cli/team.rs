@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Cx;
+use super::team_life::{self, ResumeArgs, StopArgs};
 use crate::app::{agent_state, session, team};
 use crate::core::{AgentName, Diagnose, Failure, Outcome, TeamName};
 use crate::domain::agent_state::StatePart;
@@ -26,6 +27,10 @@ pub(super) enum TeamCommand {
     },
     /// Add a member to a team
     AddMember(AddMemberArgs),
+    /// Stop the agents of a team, or one of them; what they made stays
+    Stop(StopArgs),
+    /// Bring a team back after its machine was restarted, or after it was stopped
+    Resume(ResumeArgs),
     /// Stop a team's agents, save their work and remove the team
     Cleanup(CleanupArgs),
 }
@@ -88,6 +93,8 @@ pub(super) fn run(cx: &Cx, command: TeamCommand) -> Outcome<ExitCode> {
         TeamCommand::Discover => discover(cx)?,
         TeamCommand::Status { team } => status(cx, &team)?,
         TeamCommand::AddMember(args) => add_member(cx, args)?,
+        TeamCommand::Stop(args) => return team_life::stop(cx, args),
+        TeamCommand::Resume(args) => return team_life::resume(cx, args),
         TeamCommand::Cleanup(args) => cleanup(cx, args)?,
     }
     Ok(ExitCode::SUCCESS)

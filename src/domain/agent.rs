@@ -101,6 +101,9 @@ pub struct LaunchPlan {
     /// Whether it is started again when it has ended by itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keepalive: bool,
+    /// The settings of its program that only this agent has: the name of their file and the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_settings: Option<(String, String)>,
     /// How much it may do without asking; `None` in plans of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Level>,
@@ -161,18 +164,17 @@ impl Form {
     }
 
     /// The form of a command line in which `session` and the word at `prompt_at` may change.
-    pub fn of(argv: &[String], paste: bool, session: Option<&str>, prompt: Option<&str>) -> Self {
-        let open = |word: &String| {
-            let word = match prompt.filter(|prompt| !prompt.is_empty()) {
-                Some(prompt) => word.replace(prompt, PROMPT_MARK),
-                None => word.clone(),
-            };
-            match session.filter(|session| !session.is_empty()) {
-                Some(session) => word.replace(session, SESSION_MARK),
-                None => word,
+    pub fn of(argv: &[String], paste: bool, session: &str, prompt_at: Option<usize>) -> Self {
+        let open = |(at, word): (usize, &String)| {
+            if prompt_at == Some(at) {
+                PROMPT_MARK.to_owned()
+            } else if session.is_empty() {
+                word.clone()
+            } else {
+                word.replace(session, SESSION_MARK)
             }
         };
-        Self { argv: argv.iter().map(open).collect(), paste }
+        Self { argv: argv.iter().enumerate().map(open).collect(), paste }
     }
 }
 
@@ -368,7 +370,7 @@ mod tests {
     fn a_command_line_is_filled_as_it_was_made() {
         let argv: Vec<String> =
             ["p", "--session=u-1", "-p", "do {{clawteam:session}}"].map(str::to_owned).into();
-        let form = Form::of(&argv, false, Some("u-1"), Some("do {{clawteam:session}}"));
+        let form = Form::of(&argv, false, "u-1", Some(3));
         assert_eq!(form.argv, ["p", "--session={{clawteam:session}}", "-p", PROMPT_MARK]);
         assert_eq!(form.fill("u-1", "do {{clawteam:session}}"), argv);
         assert_eq!(form.fill("u-2", "x"), ["p", "--session=u-2", "-p", "x"]);

@@ -22,3 +22,15 @@ pub fn float<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error
 pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_default())
 }
+
+/// A whole number, or text that holds one; `null` is 0.
+pub fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let number = match &value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Null => Some(0),
+        _ => None,
+    };
+    number.ok_or_else(|| serde::de::Error::custom(format!("{value} is not a whole number")))
+}

@@ -54,6 +54,10 @@ impl ForeignFiles for SystemFiles {
         Some(file(path.to_owned(), &meta))
     }
 
+    fn is_dir(&self, path: &Path) -> bool {
+        path.is_dir()
+    }
+
     fn head(&self, path: &Path, max: u64) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
         File::open(path).ok()?.take(max).read_to_end(&mut bytes).ok()?;

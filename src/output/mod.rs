@@ -205,6 +205,7 @@ pub fn notice(notice: &Notice) {
             say(&format!("Warning: passed over: {reason} (see `clawteam doctor`)"));
         }
         Notice::Warning { text } => say(&format!("Warning: {text}")),
+        Notice::Told { text } => say(text),
         Notice::Unlocked { what } => {
             say(&format!("Warning: {what} stayed locked; what is shown may be half-changed"));
         }

@@ -23,6 +23,9 @@ pub trait ForeignFiles: Send + Sync {
     /// A single file, if it is there.
     fn stat(&self, path: &Path) -> Option<ForeignFile>;
 
+    /// Whether there is such a directory.
+    fn is_dir(&self, path: &Path) -> bool;
+
     /// The first `max` bytes of a file.
     fn head(&self, path: &Path, max: u64) -> Option<Vec<u8>>;
 

@@ -58,6 +58,11 @@ pub enum Notice {
         /// What, as a sentence.
         text: String,
     },
+    /// Something that happens as it should.
+    Told {
+        /// What, as a sentence.
+        text: String,
+    },
     /// A listing was made while somebody else held the lock: its parts may not agree.
     Unlocked {
         /// What is locked.

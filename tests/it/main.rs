@@ -2,17 +2,21 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests set up and look at everything themselves")]
 
+mod agents;
 mod approval;
 mod artifact;
 mod cli;
 mod concurrency;
 mod context;
+mod cost;
 mod crew;
 mod demo;
 mod doctor;
 mod git;
 mod install;
 mod launch;
+mod life;
+mod mcp;
 mod notify;
 mod proc;
 mod prompt;

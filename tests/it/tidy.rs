@@ -18,12 +18,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("web", &["core", "ports"]),
     ("agent", &["core", "domain"]),
     ("app", &["core", "domain", "env", "ports", "store"]),
+    // Another face of the use cases, beside the command line.
+    ("mcp", &["app", "core", "domain"]),
     ("output", &["core", "store::Notice"]),
     (
         "cli",
         &[
-            "agent", "app", "core", "domain", "env", "foreign", "git", "output", "ports", "proc",
-            "store", "tmux", "web",
+            "agent", "app", "core", "domain", "env", "foreign", "git", "mcp", "output", "ports",
+            "proc", "store", "tmux", "web",
         ],
     ),
 ];

@@ -26,7 +26,7 @@ pub use check::{Damage, Forgery, chains, forgeries, rewrite};
 pub use keys::{
     KeyDocument, TokenDocument, keys, new_token, revoke_key, revoke_token, tokens, trust_key,
 };
-pub use plan::{decide_plan, submit_plan};
+pub use plan::{decide_plan, plan_text, submit_plan};
 pub use policy::{check_condition, load_policy, set_policy, try_policy};
 pub use stats::{ByRequester, Stats, stats};
 pub use wait::{Wait, Waited, wait};

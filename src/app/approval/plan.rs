@@ -117,6 +117,21 @@ pub fn submit_plan(
     Ok(id)
 }
 
+/// The text of a plan, if there is one.
+pub fn plan_text(
+    app: &App,
+    team: &TeamName,
+    plan: &Name,
+    agent: &AgentName,
+) -> Outcome<Option<String>> {
+    for key in [Key::plan(team, agent, plan), Key::old_plan(agent, plan)] {
+        if let Some(blob) = app.store.backend().read(&key)? {
+            return Ok(Some(String::from_utf8_lossy(&blob.bytes).into_owned()));
+        }
+    }
+    Ok(None)
+}
+
 /// Decides about a plan, once. One that was handed in to Python's ClawTeam has only its file; it
 /// is taken on first.
 pub fn decide_plan(

@@ -198,6 +198,8 @@ fn member(
         permissions: permissions.map(str::to_owned),
         provision: provision(template, agent),
         request: spawn::Request {
+            resume: false,
+            keepalive: false,
             team: team.clone(),
             agent: AgentName::parse(agent.name.clone())?,
             agent_type: agent.kind.clone(),
@@ -212,11 +214,14 @@ fn member(
             }),
             workspace,
             repo: request.repo.clone(),
-            skip_permissions: permissions.map(|level| level == "full"),
+            skip_permissions: None,
             replace: false,
             model: chosen_model(app, request, template, agent),
             env,
-            options: spawn::Options::default(),
+            options: spawn::Options {
+                level: permissions.map(str::parse).transpose()?,
+                ..spawn::Options::default()
+            },
         },
     })
 }

@@ -49,6 +49,14 @@ pub fn capture(app: &App, watch: Watch<'_>) -> Outcome<bool> {
     Ok(found.transcript.is_some())
 }
 
+/// Looks once for the session of an agent's last start.
+pub(in crate::app) fn look(app: &App, plan: &LaunchPlan) -> Outcome<()> {
+    if let Some(client) = locate::client_of_plan(plan) {
+        capture(app, Watch { plan, client })?;
+    }
+    Ok(())
+}
+
 impl Watch<'_> {
     /// Looks again and again, less and less often, until the session was seen or `over` is told or
     /// dropped. Trouble is no reason to disturb the agent.

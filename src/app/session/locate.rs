@@ -65,7 +65,8 @@ pub(super) fn client_of(app: &App, team: &TeamName, agent: &AgentName) -> Outcom
     Ok(plan.and_then(|plan| client_of_plan(&plan.value)))
 }
 
-pub(super) fn client_of_plan(plan: &LaunchPlan) -> Option<Client> {
+/// The program of a plan, if it keeps conversations.
+pub(in crate::app) fn client_of_plan(plan: &LaunchPlan) -> Option<Client> {
     Client::parse(&plan.cli).or_else(|| Client::of(&agent_cli::find(&plan.command)))
 }
 

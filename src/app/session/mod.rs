@@ -13,7 +13,9 @@ use crate::domain::session::transcript::{self, Entry};
 use crate::domain::session::{Client, Confidence, Found, Session};
 use crate::store::{Dir, Key, Scope};
 
+pub(super) use capture::look;
 pub use capture::{Watch, capture, watch};
+pub(super) use locate::client_of_plan;
 
 /// Why there is no conversation to show or to go on with.
 #[derive(Debug, thiserror::Error)]
@@ -117,12 +119,12 @@ pub fn keep(app: &App, plan: &LaunchPlan, found: &Found) -> Outcome<bool> {
     write(app, &team, &agent, |known| {
         let known = known.as_ref();
         // What an earlier start was told to use, and nobody ever saw, is over.
-        let stale = known.is_some_and(|known| {
+        let outdated = known.is_some_and(|known| {
             !known.is_verified()
                 && known.confidence() == Confidence::Generated
                 && known.session_id != found.id
         });
-        if known.is_some_and(|known| !stale && !known.yields_to(found)) {
+        if known.is_some_and(|known| !outdated && !known.yields_to(found)) {
             return None;
         }
         let mut state = Extra::new();

@@ -51,6 +51,8 @@ pub struct Call<'a> {
     pub served: Option<bool>,
     /// The options that the program's help shows, if that is known.
     pub flags: Option<&'a BTreeSet<String>>,
+    /// The data directory.
+    pub data: &'a str,
     /// A name for its session.
     pub session: &'a str,
     /// A new UUID for its session.
@@ -147,7 +149,9 @@ impl Maker<'_> {
         let optional = self.cli.optional.contains(first);
         let there = !optional || self.call.flags.is_some_and(|flags| flags.contains(first));
         if there {
-            self.argv.extend(words.iter().map(|word| word.replace("{}", value)));
+            let data = self.call.data;
+            let fill = |word: &String| word.replace("{}", value).replace("{data}", data);
+            self.argv.extend(words.iter().map(fill));
         }
         there
     }
@@ -358,6 +362,7 @@ mod tests {
             agent: None,
             mcp: None,
             cwd: "/w",
+            data: "/d",
             trusted: false,
             served: None,
             flags: None,

@@ -48,6 +48,8 @@ pub struct AgentCli {
     pub optional: Vec<String>,
     /// A server that it talks to.
     pub server: Option<Server>,
+    /// What it needs of its own while it does without that server.
+    pub own_state: Option<OwnState>,
     /// What names the model.
     pub model: Words,
     /// What adds to the system prompt; nothing where that goes before the prompt.
@@ -95,6 +97,22 @@ pub struct Server {
     pub given: Vec<String>,
     /// What makes the program do without the server.
     pub without: Words,
+}
+
+/// A directory and settings of an agent's own, for a program of which several otherwise get in
+/// each other's way. In the texts, `{cwd}` and `{settings}` stand for the directory that it works
+/// in and the user's settings of the program, each as a JSON text.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OwnState {
+    /// The name of the file with the settings.
+    pub file: String,
+    /// The settings where the user has some.
+    pub text: String,
+    /// The settings where the user has none.
+    pub text_alone: String,
+    /// Variables; `{dir}` is the directory, `{settings_dir}` that of the user's settings.
+    pub env: std::collections::BTreeMap<String, String>,
 }
 
 /// Words of a command line, by backend. In a row, a plain list stands for both backends.

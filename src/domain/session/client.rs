@@ -151,6 +151,28 @@ impl Client {
     }
 }
 
+impl Client {
+    /// The command without what it says about sessions.
+    pub fn without_session(self, command: &[String]) -> Vec<String> {
+        let options = self.options();
+        let mut kept = Vec::new();
+        let mut words = command.iter().peekable();
+        kept.extend(words.next().cloned());
+        while let Some(word) = words.next() {
+            let option = word.split_once('=').map_or(word.as_str(), |(option, _)| option);
+            let subcommand = self == Self::Codex && matches!(word.as_str(), "resume" | "fork");
+            if options.valued.contains(&option) || subcommand {
+                if option == word {
+                    words.next_if(|next| !next.starts_with('-'));
+                }
+            } else if !options.bare.contains(&option) {
+                kept.push(word.clone());
+            }
+        }
+        kept
+    }
+}
+
 /// `codex [exec] resume ID`; a fork gets an identifier that only Codex knows.
 fn codex(command: &[String]) -> Named {
     let mut words = command.iter().skip(1).skip_while(|word| *word == "exec");
@@ -176,6 +198,23 @@ mod tests {
 
     fn words(text: &str) -> Vec<String> {
         text.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_a_command_says_of_its_session_can_be_left_out() {
+        for (command, expected) in [
+            ("claude --session-id x --verbose", "claude --verbose"),
+            ("claude -c --resume=x", "claude"),
+            ("claude --resume --verbose", "claude --verbose"),
+            ("codex exec resume old --json", "codex exec --json"),
+            ("codex resume --last", "codex"),
+            ("openclaw tui --session=k", "openclaw tui"),
+            ("gemini -r latest", "gemini"),
+        ] {
+            let command = words(command);
+            let client = Client::parse(&command[0]).expect("it is known");
+            assert_eq!(client.without_session(&command).join(" "), expected);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Conversations of agents with their programs: which one an agent has, and how sure that is.
 
+pub mod back;
 pub mod client;
 pub mod head;
 pub mod transcript;

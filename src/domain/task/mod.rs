@@ -12,7 +12,7 @@ pub use attempt::{
 };
 pub use model::{OnDisk, Priority, Status, Task, UnknownPriority, UnknownStatus};
 pub use rules::{
-    Change, NewTask, Others, REOPENED, TaskError, claim, complete_dependents, create, regated,
-    release, update,
+    Change, KEPT, NewTask, Others, REOPENED, TaskError, claim, complete_dependents, create,
+    regated, release, update,
 };
 pub use select::{Stats, ready, stats};

@@ -224,7 +224,13 @@ pub struct Change {
     pub force: bool,
     /// What is handed in with it.
     pub handed: Handed,
+    /// Notes that take the place of those of the same name, or are added.
+    pub metadata: Extra,
 }
+
+/// What clawteam itself keeps in the metadata of a task; nobody else writes it.
+pub const KEPT: [&str; 8] =
+    ["workflow", "result", "artifacts", "failed", "closed", "history", "lateResults", REOPENED];
 
 /// The tasks of a team by identifier, as far as a rule needs them.
 pub type Others<'t> = HashMap<&'t str, &'t Task>;
@@ -311,6 +317,7 @@ pub fn update(
         let before = task.metadata.get(REOPENED).and_then(Value::as_u64).unwrap_or(0);
         changed.metadata.insert(REOPENED.into(), Value::from(before + 1));
     }
+    changed.metadata.extend(change.metadata.clone());
     if let Some(owner) = &change.owner {
         changed.owner.clone_from(owner);
     }

@@ -69,7 +69,7 @@ pub(super) fn walk(path: &str) -> Walk {
     let parts: Vec<&str> = path.split('/').collect();
     match parts[..] {
         [top] | [top, _] if WALKED.contains(&top) => Walk::Into,
-        ["workspaces", _, _] | ["teams", _, "redis"] => Walk::Past,
+        ["workspaces" | "agents", _, _] | ["teams", _, "redis"] => Walk::Past,
         [top] if LEFT_ALONE.contains(&top) => Walk::Past,
         ["artifacts" | "notifications" | "runs" | "workflows", _, _]
         | ["runs", _, _, "requests" | "results"]

@@ -10,6 +10,11 @@ impl Dir {
         Self("agents".into())
     }
 
+    /// What an agent's program keeps for this agent alone.
+    pub fn own_state(team: &TeamName, agent: &AgentName) -> Self {
+        Self(format!("agents/{team}/{agent}.state"))
+    }
+
     /// What was learned of the agent programs of this machine.
     pub fn probes() -> Self {
         Self("probes".into())
@@ -20,6 +25,12 @@ impl Key {
     /// A row of an agent program that the user wrote.
     pub fn agent_row(name: &Name) -> Self {
         Dir::agent_rows().entry(&format!("{name}.toml"))
+    }
+
+    /// The settings of an agent's program that only this agent has. Its program keeps its state
+    /// beside them.
+    pub fn own_settings(team: &TeamName, agent: &AgentName, file: &Name) -> Self {
+        Dir::own_state(team, agent).entry(file.as_str())
     }
 
     /// What was learned of an agent program.

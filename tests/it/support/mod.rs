@@ -236,6 +236,11 @@ impl Call {
         self.start().finish()
     }
 
+    /// Starts it with a pipe at each of its streams.
+    pub(crate) fn open(mut self) -> std::process::Child {
+        self.command.stdin(Stdio::piped()).spawn().expect("the program starts")
+    }
+
     /// Starts it.
     pub(crate) fn start(mut self) -> Running {
         let mut child = self.command.spawn().expect("the program starts");

@@ -39,6 +39,8 @@ fn run(job: &Job<'_>, wanted: &Spawn) -> Outcome<String> {
         doc.value.members.iter().find(|member| member.name == wanted.agent.as_str())
     });
     let request = Request {
+        resume: false,
+        keepalive: false,
         team: job.team.clone(),
         agent: wanted.agent.clone(),
         agent_type: member.map_or(GENERAL_PURPOSE, |member| &member.agent_type).to_owned(),

@@ -94,11 +94,11 @@ pub fn read(row: &AgentCli, screen: &str) -> Reading {
     if marks::any(&row.screen.working, tail) {
         return Reading::Working { draft: composer.filter(|text| !text.is_empty()) };
     }
-    let marked = |marks: &[String]| marks::any(marks, &lines);
+    let marked = |marks: &[String]| marks::any(marks, tail);
     match composer {
-        Some(text) if !text.is_empty() => Reading::Draft { text },
         // Some show their composer before they are there.
         _ if marked(&row.screen.starting) => Reading::Starting,
+        Some(text) if !text.is_empty() => Reading::Draft { text },
         Some(_) => Reading::Ready,
         None if marked(&row.screen.idle) || marked(&row.screen.ready) => Reading::Ready,
         None => Reading::Unknown,

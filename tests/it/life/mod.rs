@@ -1,0 +1,220 @@
+//! Sessions of agents, and their ends and returns, with programs that write what the real ones
+//! write.
+
+mod comeback;
+mod end;
+mod found;
+mod records;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::support::World;
+use super::until;
+
+/// A place with a tmux server of its own, which ends with the test.
+struct Place {
+    world: World,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Whatever a failed test left running.
+        for team in self.world.names("teams") {
+            let _ = self.world.run(&["team", "cleanup", &team, "--force"]);
+        }
+        self.tmux(&["kill-server"]);
+    }
+}
+
+/// What every fake program does first: it notes its start, and reads its options.
+const BEGIN: &str = r#"say() { printf '%s\n' "$*" >> "$HOME/calls"; }
+say "$CLAWTEAM_AGENT_NAME $PWD $0 $*"
+now() { date -u +%Y-%m-%dT%H:%M:%S.000Z; }
+json() { printf '%s' "$1" | awk 'BEGIN { ORS = "" } { gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); gsub(/\t/, " "); if (NR > 1) print "\\n"; print }'; }
+id=; resumed=; prompt=
+"#;
+
+/// Claude Code, as far as its sessions go: it takes a name for a new session once, goes on with
+/// one that it has written, and writes with its first prompt.
+const CLAUDE: &str = r#"
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --session-id) id=$2; shift ;;
+    --resume) id=$2; resumed=1; shift ;;
+    -p) prompt=$2; shift ;;
+  esac
+  shift
+done
+dir="$HOME/.claude/projects/$(printf '%s' "$PWD" | tr -c 'A-Za-z0-9' '-')"
+file="$dir/$id.jsonl"
+if [ -n "$resumed" ] && [ ! -e "$file" ]; then echo "No conversation found with session ID: $id"; exit 1; fi
+if [ -z "$resumed" ] && [ -e "$file" ]; then echo "Session ID $id is already in use."; exit 1; fi
+mkdir -p "$dir"
+write() {
+  printf '{"type":"user","message":{"role":"user","content":"%s"},"sessionId":"%s","cwd":"%s","timestamp":"%s"}\n' \
+    "$(json "$1")" "$id" "$PWD" "$(now)" >> "$file"
+  printf '{"type":"assistant","message":{"role":"assistant","content":[{"type":"text","text":"On it."},{"type":"tool_use","name":"Bash","input":{"command":"ls"}}]},"sessionId":"%s","timestamp":"%s"}\n' "$id" "$(now)" >> "$file"
+}
+[ -n "$prompt" ] && write "$prompt"
+"#;
+
+/// Codex: it makes up its own name for a session.
+const CODEX: &str = r#"
+[ "$1" = exec ] && shift
+if [ "$1" = resume ]; then id=$2; resumed=1; shift 2; fi
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --model|--sandbox|-c|--ask-for-approval|--add-dir) shift ;;
+    -*) ;;
+    *) prompt=$1 ;;
+  esac
+  shift
+done
+dir="$HOME/.codex/sessions/2026/11/21"; mkdir -p "$dir"
+if [ -n "$resumed" ]; then
+  file=$(ls "$dir"/rollout-*-"$id".jsonl 2>/dev/null) || { echo "no session $id"; exit 1; }
+else
+  id="0000$$-1111-7000-8000-$(date +%s%N | cut -c1-12)"; file="$dir/rollout-2026-11-21T00-00-00-$id.jsonl"
+fi
+write() {
+  [ -e "$file" ] || printf '{"timestamp":"%s","type":"session_meta","payload":{"id":"%s","timestamp":"%s","cwd":"%s","thread_source":"user"}}\n' "$(now)" "$id" "$(now)" "$PWD" > "$file"
+  printf '{"timestamp":"%s","type":"response_item","payload":{"type":"message","role":"user","content":[{"type":"input_text","text":"%s"}]}}\n' "$(now)" "$(json "$1")" >> "$file"
+  printf '{"timestamp":"%s","type":"response_item","payload":{"type":"message","role":"assistant","content":[{"type":"output_text","text":"Done."}]}}\n' "$(now)" >> "$file"
+}
+[ -n "$prompt" ] && write "$prompt"
+"#;
+
+/// Types of the end of a fake program: it stays, reading its terminal where it has one.
+const STAY: &str = r#"
+if [ -t 0 ]; then
+  printf '❯ '
+  while IFS= read -r line; do [ -n "$line" ] && write "$line"; printf '❯ '; done
+else
+  exec sleep 600
+fi"#;
+
+impl Place {
+    fn new() -> Self {
+        Self { world: World::new() }
+    }
+
+    fn with(variables: &[(&str, &str)]) -> Self {
+        let world =
+            variables.iter().fold(World::new(), |world, (name, value)| world.env(name, value));
+        Self { world }
+    }
+
+    /// With a repository as the working directory.
+    fn repository() -> Self {
+        let place = Self::new();
+        place.git(&["init", "-q", "-b", "main"]);
+        fs::write(place.world.cwd().join("file"), "one\n").expect("a file can be written");
+        place.git(&["add", "."]);
+        place.git(&["-c", "user.name=u", "-c", "user.email=u@h", "commit", "-qm", "Start"]);
+        place
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        let mut git = Command::new("git");
+        git.args(arguments).current_dir(self.world.cwd()).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        let done = git.output().expect("git runs");
+        assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).trim().to_owned()
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> String {
+        let mut tmux = Command::new("tmux");
+        tmux.arg("-S").arg(self.world.top().join("tmux.socket")).args(arguments).env_remove("TMUX");
+        let done = tmux.output().expect("tmux runs");
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+
+    /// A program called `name` in a directory of its own.
+    fn program(&self, name: &str, parts: &[&str]) -> String {
+        let dir = self.world.top().join("bin");
+        fs::create_dir_all(&dir).expect("a directory can be made");
+        let path = dir.join(name);
+        let body = format!("#!/bin/sh\n{BEGIN}{}\n", parts.concat());
+        fs::write(&path, body).expect("a file can be written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        path.display().to_string()
+    }
+
+    fn claude(&self) -> String {
+        self.program("claude", &[CLAUDE, STAY])
+    }
+
+    fn codex(&self) -> String {
+        self.program("codex", &[CODEX, STAY])
+    }
+
+    /// Starts an agent of team `t`, without a worktree.
+    fn spawn(&self, backend: &str, agent: &str, options: &[&str], command: &[&str]) -> Value {
+        let words = [
+            "spawn",
+            backend,
+            "--team",
+            "t",
+            "-n",
+            agent,
+            "--no-workspace",
+            "--no-skip-permissions",
+        ];
+        let told = self.world.run(&[&["--json"], &words[..], options, &["--"], command].concat());
+        told.exits(0);
+        told.json()
+    }
+
+    fn record(&self, agent: &str) -> Value {
+        self.world.document(&format!("agents/t/{agent}.json"))
+    }
+
+    fn until_state(&self, agent: &str, state: &str) -> Value {
+        until(&format!("{agent} is {state}"), || self.record(agent)["state"] == state);
+        self.record(agent)
+    }
+
+    fn session(&self, agent: &str) -> Value {
+        self.world.json(&["session", "show", "t", "-a", agent])
+    }
+
+    fn until_verified(&self, agent: &str) -> Value {
+        until(&format!("the session of {agent} is verified"), || {
+            self.session(agent)["state"]["verified"] == true
+        });
+        self.session(agent)
+    }
+
+    /// How the fake programs were called: agent, directory, program and arguments.
+    fn calls(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.world.home().join("calls")).unwrap_or_default();
+        let starts = |line: &&str| line.contains("/bin/");
+        text.lines().filter(starts).map(str::to_owned).collect()
+    }
+
+    fn log(&self) -> String {
+        self.world.json(&["inbox", "log", "t"]).to_string()
+    }
+
+    fn alive(&self, agent: &str) -> Value {
+        let status = self.world.json(&["team", "status", "t"]);
+        let members = status["members"].as_array().expect("members").clone();
+        let member = members.into_iter().find(|member| member["name"] == agent);
+        member.expect("it is a member")["alive"].clone()
+    }
+}
+
+fn kill(pid: &Value) {
+    let killed = Command::new("kill").args(["-9", &pid.to_string()]).status();
+    assert!(killed.expect("kill runs").success(), "{pid}");
+}
+
+fn exists(pid: &Value) -> bool {
+    let stat = fs::read_to_string(PathBuf::from(format!("/proc/{pid}/stat"))).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+}

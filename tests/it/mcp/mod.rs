@@ -1,0 +1,6 @@
+//! `clawteam mcp`, as its clients see it.
+
+mod agents;
+mod client;
+mod protocol;
+mod tools;
