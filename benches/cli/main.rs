@@ -6,6 +6,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 #![allow(clippy::disallowed_methods, reason = "it sets up and measures everything itself")]
 
+mod agents;
+mod launch;
 mod measure;
 mod workflow;
 mod world;
@@ -42,13 +44,17 @@ struct Bench {
 
 type Part = fn(&mut Bench) -> Result<()>;
 
-const PARTS: [(&str, Part); 6] = [
+const PARTS: [(&str, Part); 10] = [
     ("version", version),
     ("durable", durable),
     ("python", against_python),
     ("list", long_lists),
     ("parallel", parallel),
     ("workflow", workflow::workflow),
+    ("message", agents::message),
+    ("status", agents::status),
+    ("idle", agents::idle),
+    ("launch", launch::launch),
 ];
 
 fn main() -> ExitCode {

@@ -95,7 +95,7 @@ impl Row {
     }
 }
 
-fn milliseconds(time: Duration) -> String {
+pub(crate) fn milliseconds(time: Duration) -> String {
     let value = time.as_secs_f64() * 1e3;
     if value < 100.0 { format!("{value:.2} ms") } else { format!("{value:.0} ms") }
 }

@@ -34,6 +34,11 @@ impl World {
         command
     }
 
+    /// A file of its home.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.home.join(name)
+    }
+
     /// Puts `count` tasks on disk, as the contract has them and the Python program writes them.
     pub(crate) fn write_tasks(&self, count: u32) -> Result<()> {
         let dir = self.home.join("data/tasks").join(TEAM);

@@ -12,7 +12,6 @@ use crate::core::{Diagnose, Outcome};
 use crate::domain::agent::BackendKind;
 use crate::domain::agent_cli::{AgentCli, GENERIC, Level, McpServer, OwnState, Server};
 use crate::domain::identity::is_true;
-use crate::env;
 use crate::ports::web::{WebError, WebRequest};
 use crate::store::{Dir, Key};
 
@@ -67,7 +66,7 @@ pub(super) fn equip(
         (Some(server), Some(settings)) => Some(listens(app, port(app, server, settings))),
         _ => None,
     };
-    let mut env = variables(app, request, cli, settings.as_ref(), cwd);
+    let mut env = variables(request, cli, cwd);
     // Some do without the server in the background even if it is there.
     let does_without = cli.server.as_ref().is_some_and(|server| {
         cli.run.of(backend).iter().any(|word| server.without.tmux.contains(word))
@@ -102,7 +101,8 @@ fn allowed(app: &App, request: &Request) -> Vec<String> {
     let words = setting.split(',').map(str::trim).filter(|word| !word.is_empty());
     let mut allow: Vec<String> = words.map(str::to_owned).collect();
     allow.extend(request.options.allow.iter().cloned());
-    if request.env.keys().any(|name| name.ends_with("_API_KEY")) {
+    let set = request.env.keys().chain(request.setup.secrets.keys());
+    if request.setup.allow_api_key || set.into_iter().any(|name| name.ends_with("_API_KEY")) {
         allow.push("api-key".into());
     }
     allow
@@ -132,25 +132,11 @@ impl Diagnose for NoProgram {
     }
 }
 
-/// The variables that the row asks for, and the token of its server if nobody set it.
-fn variables(
-    app: &App,
-    request: &Request,
-    cli: &AgentCli,
-    settings: Option<&Value>,
-    cwd: &Path,
-) -> BTreeMap<String, String> {
+/// The variables that the row asks for.
+fn variables(request: &Request, cli: &AgentCli, cwd: &Path) -> BTreeMap<String, String> {
     let cwd = cwd.display().to_string();
-    let fill = |(name, value): (&String, &String)| (name.clone(), value.replace("{cwd}", &cwd));
-    let mut vars: BTreeMap<String, String> = cli.env.iter().map(fill).collect();
-    if let (Some(server), Some(settings)) = (&cli.server, settings)
-        && app.env.get(&server.token_env).is_none()
-        && let Some(token) = settings.pointer(&server.token_at).and_then(Value::as_str)
-    {
-        vars.insert(server.token_env.clone(), token.to_owned());
-    }
-    vars.retain(|name, _| !name.is_empty() && !request.env.contains_key(name));
-    vars
+    let wanted = cli.env.iter().filter(|(name, _)| !request.env.contains_key(*name));
+    wanted.map(|(name, value)| (name.clone(), value.replace("{cwd}", &cwd))).collect()
 }
 
 /// A state and settings of the agent's own, and the variables that name them.
@@ -216,10 +202,4 @@ fn listens(app: &App, port: u16) -> bool {
 pub(super) fn prompt_file(app: &App, request: &Request) -> String {
     let key = Key::prompt(&request.team, &request.agent);
     app.data_dir.join(key.as_str()).display().to_string()
-}
-
-/// Names of variables whose values are secret, by what they end with.
-pub(super) fn is_secret(name: &str) -> bool {
-    const ENDS: [&str; 5] = ["KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIALS"];
-    name == env::TOKEN || ENDS.iter().any(|end| name.to_uppercase().ends_with(end))
 }

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::equip::is_secret;
 use super::spawn::{self, Request};
 use super::{App, agent_rows, liveness, team};
 use crate::core::Outcome;
 use crate::domain::Extra;
 use crate::domain::agent_cli::screen::Dialog;
 use crate::domain::agent_cli::{Answer, DialogKind, Level, Permit, answer};
+use crate::domain::secret;
 use crate::domain::team::Team;
 use crate::domain::workspace;
 use crate::store::Dir;
@@ -79,9 +79,11 @@ pub fn preview(app: &App, request: &Request) -> Outcome<Preview> {
     }
     let given = |(name, value): (&String, &String)| {
         let new = app.env.get(name) != Some(value.as_str());
-        let shown = if is_secret(name) { "<hidden>" } else { value.as_str() };
+        let shown = if secret::is_secret_name(name) { "<hidden>" } else { value.as_str() };
         new.then(|| format!("{name}={shown}"))
     };
+    let secrets = plan.sources.secrets.iter();
+    let references = secrets.map(|(name, from)| format!("{name} from {from}"));
     let permit = Permit {
         level: plan.permissions.unwrap_or(Level::Ask),
         directory: plan.trusted,
@@ -125,7 +127,7 @@ pub fn preview(app: &App, request: &Request) -> Outcome<Preview> {
             (Some(_), false) => "argument",
         },
         prompt: plan.prompt.clone(),
-        env: plan.env.iter().filter_map(given).collect(),
+        env: plan.env.iter().filter_map(given).chain(references).collect(),
         unset: plan.unset.clone(),
         dialogs: dialogs.collect(),
     })

@@ -40,6 +40,8 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Terms {
     /// What the worktree gets.
     pub provision: Provision,
+    /// Whether the team was made just now: nobody in it has done anything yet.
+    pub fresh_team: bool,
     /// A request to end: what makes the worktree ready is not waited for any more.
     pub stop: Stop,
 }
@@ -187,7 +189,7 @@ fn set_up(
             continue;
         }
         let ran = run(app, workspace, command, vars, timeout, &|| stop.is_requested());
-        let file = write_log(app, (team, agent), &mut log, command, &ran)?;
+        let file = write_log(app, team, Key::setup_log(team, agent), &mut log, command, &ran)?;
         if let Some(why) = ran.failure(timeout) {
             let (agent, command) = (agent.to_string(), command.clone());
             return Err(NotReady::Setup {
@@ -208,7 +210,10 @@ fn set_up(
 /// Runs the commands that are to be run before a worktree goes. Whatever fails is told, and keeps
 /// nothing from being removed.
 pub(super) fn tear_down(app: &App, team: &TeamName, workspace: &Workspace) {
-    let Some(state) = &workspace.provisioned else { return };
+    // What was begun after the worktree was looked up counts, too.
+    let recorded = workspace::registry(app, team).unwrap_or_default();
+    let recorded = recorded.of(&workspace.agent_name).and_then(|w| w.provisioned.clone());
+    let Some(state) = recorded.or_else(|| workspace.provisioned.clone()) else { return };
     if state.teardown.is_empty() {
         return;
     }
@@ -226,7 +231,8 @@ pub(super) fn tear_down(app: &App, team: &TeamName, workspace: &Workspace) {
             app.warn(format!("teardown of the worktree of '{agent}': `{command}` {why}{said}"));
         }
         if let Ok(agent) = AgentName::parse(agent.clone())
-            && let Err(failure) = write_log(app, (team, &agent), &mut log, command, &ran)
+            && let Err(failure) =
+                write_log(app, team, Key::teardown_log(team, &agent), &mut log, command, &ran)
         {
             app.warn(failure.message());
         }
@@ -306,7 +312,8 @@ fn run(
 /// Adds a command and what it wrote to the log. Returns the file.
 fn write_log(
     app: &App,
-    (team, agent): (&TeamName, &AgentName),
+    team: &TeamName,
+    key: Key,
     log: &mut String,
     command: &str,
     ran: &Ran,
@@ -323,7 +330,6 @@ fn write_log(
     let output = ran.output();
     let line_end = if output.is_empty() || output.ends_with('\n') { "" } else { "\n" };
     log.push_str(&format!("$ {command}\n{output}{line_end}[{how}]\n"));
-    let key = Key::setup_log(team, agent);
     let file = app.data_dir.join(key.as_str()).display().to_string();
     // What it wrote may hold secrets.
     let put = Put { secret: true, ..Put::new(key, log.clone().into_bytes(), Expect::Any) };

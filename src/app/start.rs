@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::spawn::SpawnError;
 use super::startup::{Answered, Shows, Starter, Taken};
-use super::{App, agent_rows, agents};
+use super::{App, agent_rows, agents, environment, hook};
 use crate::core::{AgentName, Name, Outcome, TeamName};
 use crate::domain::Extra;
 use crate::domain::agent::{
@@ -13,8 +13,9 @@ use crate::domain::agent::{
 };
 use crate::domain::agent_cli::screen::Dialog;
 use crate::domain::agent_cli::{Level, Permit};
-use crate::ports::ProcessId;
+use crate::domain::event::Event;
 use crate::ports::terminal::{Delivery, Window, WindowPlan};
+use crate::ports::{Handover, ProcessId};
 use crate::store::{Commit, Dir, Expect, Key, Put, Scope, encode};
 
 /// How long an agent of which nothing else is waited for is watched: one that cannot run at all
@@ -76,11 +77,13 @@ fn start_after(
     ready_within: Option<Duration>,
 ) -> Outcome<Started> {
     let (team, agent) = names(plan)?;
+    // Until the agent is seen to run: its runner takes it before that.
+    let handover = hand_over(app, plan)?;
     write_down(app, plan, &team, &agent, before)?;
     let setting = || app.setting_seconds("spawn_ready_timeout").max(Duration::from_secs(1));
     let patience = ready_within.unwrap_or_else(setting);
     let mut window = None;
-    let launched = launch(app, plan, &team, &agent, &mut window)
+    let launched = launch(app, plan, &team, &agent, &mut window, handover.as_deref())
         .and_then(|()| wait_until_running(app, plan, &team, &agent, patience));
     let runner = match launched {
         Ok(runner) => runner,
@@ -92,6 +95,10 @@ fn start_after(
         }
     };
     register(app, plan, &team, &agent, runner, window.as_ref())?;
+    let target = window.as_ref().map_or_else(|| runner.pid.to_string(), |w| w.window.clone());
+    let event = Event::new("AfterWorkerSpawn", &plan.team).with("agent_name", plan.agent.as_str());
+    let event = event.with("agent_id", plan.agent_id.as_str()).with("target", target);
+    hook::emit(app, event.with("backend", plan.backend.as_str()));
     let first = First { app, plan, team: &team, agent: &agent };
     let spoken = match &window {
         Some(window) => first.speak(window, patience, ready_within.is_some())?,
@@ -113,6 +120,20 @@ pub(super) fn go_on(app: &App, team: &TeamName, agent: &AgentName) -> Outcome<Op
     let patience = app.setting_seconds("spawn_ready_timeout").max(Duration::from_secs(1));
     let first = First { app, plan: &plan, team, agent };
     Ok(Some(first.speak(&window, patience, false)?.stage))
+}
+
+/// Offers the secrets of `plan` to its runner, if that will not have our environment: a window is
+/// opened by the tmux server, which has its own.
+fn hand_over(app: &App, plan: &LaunchPlan) -> Outcome<Option<Box<dyn Handover>>> {
+    let secrets = environment::to_hand_over(app, plan)?;
+    if plan.backend != BackendKind::Tmux || plan.sources.is_empty() {
+        return Ok(None);
+    }
+    let failed = |error: std::io::Error| {
+        let reason = format!("its secrets cannot be handed over: {error}");
+        SpawnError::DidNotStart { agent: plan.agent.clone(), reason }
+    };
+    Ok(Some(app.processes.hand_over(encode(&secrets)).map_err(failed)?))
 }
 
 /// The team and agent of a plan.
@@ -178,10 +199,11 @@ fn launch(
     team: &TeamName,
     agent: &AgentName,
     window: &mut Option<Window>,
+    handover: Option<&dyn Handover>,
 ) -> Outcome<()> {
     let failed = |reason: String| SpawnError::DidNotStart { agent: plan.agent.clone(), reason };
     let program = app.processes.own_program().map_err(|error| failed(error.to_string()))?;
-    let argv: Vec<String> = [
+    let mut argv: Vec<String> = [
         program.display().to_string().as_str(),
         "--data-dir",
         &app.data_dir.display().to_string(),
@@ -192,6 +214,9 @@ fn launch(
     ]
     .map(str::to_owned)
     .to_vec();
+    if let Some(handover) = handover {
+        argv.extend(["--secrets".into(), handover.path().display().to_string()]);
+    }
     match plan.backend {
         BackendKind::Tmux => {
             let opened = app.terminal.open(&WindowPlan {

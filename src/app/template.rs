@@ -164,8 +164,10 @@ pub fn text(app: &App, name: &str) -> Outcome<Text> {
         return Ok(text);
     }
     let built_in = BUILT_IN.iter().find(|(stem, _)| *stem == name.as_str());
-    let found =
-        built_in.map(|(_, text)| Text { file: BUILT_IN_PLACE.into(), text: (*text).into() });
+    let found = built_in.map(|(stem, text)| Text {
+        file: format!("{stem}.toml {BUILT_IN_PLACE}"),
+        text: (*text).to_owned(),
+    });
     Ok(found.ok_or_else(|| not_found(app, &name))?)
 }
 

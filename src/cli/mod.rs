@@ -16,6 +16,8 @@ mod cost;
 mod demo;
 mod doctor;
 mod file;
+mod harness;
+mod hook;
 mod hook_event;
 mod identity;
 mod inbox;
@@ -27,12 +29,17 @@ mod notify;
 mod notify_rules;
 mod permission;
 mod plan;
+mod plugin;
+mod preset;
+mod prime;
+mod profile;
 mod queue;
 mod runtime;
 mod schedule;
 mod scripted_agent;
 mod session;
 mod setup;
+mod setup_agent;
 mod setup_group;
 mod spawn;
 mod task;
@@ -152,6 +159,20 @@ const ENTRIES: &[Entry] = &[
         agent::run
     ),
     group!("config", "Show and change the settings", config::ConfigCommand, config::run),
+    group!("preset", "Providers to make profiles of", preset::PresetCommand, preset::run),
+    group!(
+        "profile",
+        "Agent programs with model, endpoint and keys, under one name",
+        profile::ProfileCommand,
+        profile::run
+    ),
+    group!("hook", "Have commands run when something happens", hook::HookCommand, hook::run),
+    group!(
+        "plugin",
+        "Programs that hear of events, add to prompts and do steps",
+        plugin::PluginCommand,
+        plugin::run
+    ),
     group!("team", "Make teams and see who is in them", team::TeamCommand, team::run),
     group!("inbox", "Send and receive messages", inbox::InboxCommand, inbox::run),
     group!("task", "Plan, claim and finish work", task::TaskCommand, task::run),
@@ -203,6 +224,12 @@ const ENTRIES: &[Entry] = &[
         workspace::run
     ),
     group!(
+        "harness",
+        "Reach a goal in phases, with gates between them",
+        harness::HarnessCommand,
+        harness::run
+    ),
+    group!(
         "context",
         "See what agents change, and where that meets",
         context::ContextCommand,
@@ -230,6 +257,7 @@ const ENTRIES: &[Entry] = &[
         scripted_agent::ScriptedAgentArgs,
         scripted_agent::run
     ),
+    single!("prime", "Tell an agent who it is and what waits for it", prime::PrimeArgs, prime::run),
     single!(
         "hook-event",
         "Tell what an agent is doing (called by the agent's own hooks)",
@@ -254,6 +282,13 @@ const ENTRIES: &[Entry] = &[
         "Run one agent (used by clawteam itself)",
         agent_runner::AgentRunnerArgs,
         agent_runner::run,
+        hidden: true
+    ),
+    single!(
+        "hook-run",
+        "Run hooks (used by clawteam itself)",
+        hook::HookRunArgs,
+        hook::deliver,
         hidden: true
     ),
     single!(

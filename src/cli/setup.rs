@@ -8,15 +8,17 @@ use clap::ArgMatches;
 
 use super::Cx;
 use super::main::{backend, lock_patience};
-use crate::app::{App, settings};
+use crate::app::{App, hook, settings};
 use crate::core::id::IdSource;
 use crate::core::time::Clock;
 use crate::core::{Diagnose, Outcome};
+use crate::domain::event::Event;
 use crate::domain::identity::{ANONYMOUS, Identity, is_true};
 use crate::domain::settings::Settings;
 use crate::domain::team::GENERAL_PURPOSE;
 use crate::env::{self, Env};
 use crate::output::{self, Output};
+use crate::ports::Dotfiles;
 use crate::store::Store;
 
 /// There is no home directory.
@@ -87,7 +89,15 @@ pub(super) fn context(matches: &ArgMatches, json: bool) -> Outcome<Cx> {
     let app = app(env)?;
     let transport = settings::effective(&app.settings, &app.env, "transport").value;
     if !matches!(transport.as_str(), "" | "file") {
-        app.warn(format!("transport '{transport}' is not supported; messages travel as files"));
+        let reason = format!("transport '{transport}' is not supported; messages travel as files");
+        let team = app.identity.team_name.clone().unwrap_or_default();
+        let event = Event::new("TransportFallback", &team).with("transport", transport);
+        let event = event.with("fallback", "file").with("reason", reason.as_str());
+        // The process that tells of it meets the same transport.
+        if app.env.get(hook::EVENTS).is_none() {
+            app.warn(reason);
+            hook::emit(&app, event);
+        }
     }
     Ok(Cx { app, out })
 }
@@ -124,6 +134,11 @@ pub(super) fn app(env: Env) -> Outcome<App> {
 /// last window.
 pub(super) fn scratch_terminal(dir: &Path) -> impl crate::ports::Terminal {
     crate::tmux::Tmux::new(Some(dir.join("tmux.socket")))
+}
+
+/// The user's own files.
+pub(super) fn dotfiles() -> impl Dotfiles {
+    crate::dotfiles::UserFiles
 }
 
 /// The data directory as an absolute path: an agent works elsewhere and must find the same one.

@@ -8,8 +8,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Cx;
+use crate::app::profile::{self, Ready, Setup};
 use crate::app::spawn::{self, Mission, Options, Request, Spawned, WorkspaceMode};
-use crate::app::{agent_rows, liveness, preview};
+use crate::app::{agent_rows, liveness, models, preview, skill};
 use crate::core::text::{cut, printable};
 use crate::core::{AgentName, Diagnose, Exit, Outcome, TeamName};
 use crate::domain::agent::{BackendKind, Stage};
@@ -30,6 +31,9 @@ pub(super) struct SpawnArgs {
     /// The agent's name [default: agent-<6 digits>]
     #[arg(short = 'n', long)]
     agent_name: Option<String>,
+    /// The profile that it runs with
+    #[arg(long)]
+    profile: Option<String>,
     /// What it does, in a word
     #[arg(long, default_value = GENERAL_PURPOSE)]
     agent_type: String,
@@ -69,6 +73,12 @@ pub(super) struct SpawnArgs {
     /// The model it shall use
     #[arg(short, long)]
     model: Option<String>,
+    /// The tier of models that it shall use, instead of --model
+    #[arg(long, value_name = "TIER", conflicts_with = "model")]
+    model_tier: Option<String>,
+    /// A skill that it shall have, from ~/.claude/skills or the project's. Repeat for more
+    #[arg(long, value_name = "NAME")]
+    skill: Vec<String>,
     /// How much it may do without asking: ask, edit or full [default: full, or ask with
     /// --no-skip-permissions]
     #[arg(long, value_name = "LEVEL", conflicts_with_all = ["skip_permissions", "no_skip_permissions"])]
@@ -152,10 +162,18 @@ fn either(yes: bool, no: bool) -> Option<bool> {
 }
 
 pub(super) fn run(cx: &Cx, args: SpawnArgs) -> Outcome<ExitCode> {
-    let (backend, mut command) = backend_and_command(cx, &args)?;
-    if command.is_empty() {
-        command.push("openclaw".to_owned());
-    }
+    let (backend, command) = backend_and_command(cx, &args)?;
+    let given = Some(command.as_slice()).filter(|command| !command.is_empty());
+    let ready = match profile::choose(&cx.app, args.profile.as_deref(), given.is_some())? {
+        Some(name) => profile::apply(&cx.app, &name, given)?,
+        None => Ready {
+            command: given.map_or_else(|| vec!["openclaw".to_owned()], <[String]>::to_vec),
+            ..Ready::default()
+        },
+    };
+    let here = args.repo.clone().unwrap_or_else(|| PathBuf::from("."));
+    let instructions = skill::load(&cx.app, &args.skill, &here)?;
+    let model = models::choose(&cx.app, args.model, args.model_tier.as_deref(), ready.model)?;
     let team = TeamName::parse(args.team.unwrap_or_else(|| "default".to_owned()))?;
     let agent = args.agent_name.unwrap_or_else(|| format!("agent-{}", cx.app.ids.hex(6)));
     let workspace = match either(args.workspace, args.no_workspace) {
@@ -163,12 +181,13 @@ pub(super) fn run(cx: &Cx, args: SpawnArgs) -> Outcome<ExitCode> {
         Some(false) => WorkspaceMode::Never,
         None => spawn::workspace_mode(&cx.app.settings, &cx.app.env),
     };
-    let level = args.permissions.as_deref().map(str::parse::<Level>).transpose()?;
+    let skip = either(args.skip_permissions, args.no_skip_permissions);
+    let level = args.permissions.clone().or(ready.permissions.filter(|_| skip.is_none()));
+    let level = level.as_deref().map(str::parse::<Level>).transpose()?;
     let options = Options {
         level,
         allow: args.allow,
         own_agent: args.openclaw_agent,
-        system_prompt: None,
         mcp: args.mcp,
         ready_within: args.wait_ready.map(|given| ready_within(cx, &given)).transpose()?,
     };
@@ -181,16 +200,17 @@ pub(super) fn run(cx: &Cx, args: SpawnArgs) -> Outcome<ExitCode> {
         agent: AgentName::parse(agent)?,
         agent_type: args.agent_type,
         backend,
-        command,
+        command: ready.command,
         mission: args.task.map(Mission::of),
         workspace,
         repo: args.repo,
-        skip_permissions: either(args.skip_permissions, args.no_skip_permissions),
+        skip_permissions: skip,
         replace: args.replace,
-        model: args.model,
+        model,
         resume: args.resume,
         keepalive: either(args.keepalive, args.no_keepalive).unwrap_or(false),
-        env: std::collections::BTreeMap::new(),
+        env: ready.env,
+        setup: Setup { instructions, ..ready.setup },
         options,
     };
     if args.dry_run {

@@ -31,6 +31,9 @@ pub const TAIL_BYTES_MAX: u64 = 64 * 1024;
 /// Bytes of an artifact: it is held in memory while its digest is made.
 pub const ARTIFACT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
+/// Bytes of an artifact of a harness run: specifications and contracts, which agents read whole.
+pub const HARNESS_ARTIFACT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
 /// Bytes of a task's result that stand in the task itself; a longer one is a blob, so that lists
 /// of tasks stay fast.
 pub const RESULT_BYTES_INLINE: usize = 16 * 1024;

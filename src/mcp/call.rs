@@ -26,6 +26,7 @@ pub(super) struct Answer {
 
 impl Answer {
     /// A result.
+    #[expect(clippy::unnecessary_wraps, reason = "the last word of most tools")]
     pub(super) fn of(value: &impl Serialize) -> Outcome<Self> {
         Ok(Self { value: to_value(value), taken: None })
     }

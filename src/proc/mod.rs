@@ -7,6 +7,7 @@
 
 mod capture;
 mod group;
+mod handover;
 mod linux;
 mod ps;
 mod run;
@@ -20,7 +21,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::core::text;
 use crate::ports::process::Ended;
-use crate::ports::{Captured, Host, ProcessId, Processes, Program};
+use crate::ports::{Captured, Handover, Host, ProcessId, Processes, Program};
 
 /// The processes of this machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -139,6 +140,18 @@ impl Processes for SystemProcesses {
 
     fn start_in_background(&self, argv: &[String], cwd: &Path, log: &Path) -> io::Result<u32> {
         run::in_background(argv, cwd, log)
+    }
+
+    fn start_detached(&self, argv: &[String], env: &BTreeMap<String, String>) -> io::Result<()> {
+        run::detached(argv, env)
+    }
+
+    fn hand_over(&self, secret: Vec<u8>) -> io::Result<Box<dyn Handover>> {
+        Ok(Box::new(handover::offer(secret)?))
+    }
+
+    fn take_over(&self, path: &Path) -> io::Result<Vec<u8>> {
+        handover::take(path)
     }
 
     fn detach(&self) {

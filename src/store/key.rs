@@ -1,6 +1,8 @@
 //! Where each document lies: the one table of paths below the data directory.
 
 mod agent;
+mod harness;
+mod hook;
 mod launch;
 mod workflow;
 
@@ -85,11 +87,6 @@ impl Dir {
     /// What is known of each started agent of a team.
     pub fn agents(team: &TeamName) -> Self {
         Self(format!("agents/{team}"))
-    }
-
-    /// Harness runs of a team, and the journal of agents that ended.
-    pub fn harness(team: &TeamName) -> Self {
-        Self(format!("harness/{team}"))
     }
 
     /// The approvals of a team.
@@ -231,11 +228,6 @@ impl Key {
         Dir::plans(team).entry(&format!("{agent}-{plan}.md"))
     }
 
-    /// The journal of agents that ended, one JSON object a line.
-    pub fn exit_journal(team: &TeamName) -> Self {
-        Dir::harness(team).entry("exit-journal.jsonl")
-    }
-
     /// The text of a plan where old versions of Python's ClawTeam put it.
     pub fn old_plan(agent: &AgentName, plan: &Name) -> Self {
         Dir("plans".into()).entry(&format!("{agent}-{plan}.md"))
@@ -367,6 +359,8 @@ pub enum Scope {
     SpawnRegistry(TeamName),
     /// Crashes of agents.
     AgentHealth(TeamName),
+    /// The harness runs of a team.
+    Harness(TeamName),
     /// A team's worktrees.
     Workspaces(TeamName),
     /// Changes to a repository, by a digest of its path.
@@ -409,6 +403,7 @@ impl Scope {
             Self::Mail(team) => Dir::team(team).entry("mail.lock"),
             Self::SpawnRegistry(team) => Dir::team(team).entry("spawn_registry.json.lock"),
             Self::AgentHealth(team) => Dir::team(team).entry("agent_health.json.lock"),
+            Self::Harness(team) => Dir::harness(team).entry("harness.lock"),
             Self::Workspaces(team) => Dir::workspaces(team).entry("workspace-registry.json.lock"),
             Self::Repository(digest) => Dir("locks".into()).entry(&format!("repo-{digest}.lock")),
             Self::Workflow(team, name) => Dir::workflow(team, name).entry("workflow.lock"),
@@ -460,6 +455,7 @@ impl Scope {
             "mail" => team().map(Self::Mail),
             "spawn" => team().map(Self::SpawnRegistry),
             "health" => team().map(Self::AgentHealth),
+            "harness" => team().map(Self::Harness),
             "workspaces" => team().map(Self::Workspaces),
             "repo" => Name::parse(name).ok().map(Self::Repository),
             "workflow" => team_and_name().map(|(team, name)| Self::Workflow(team, name)),
@@ -488,6 +484,7 @@ impl Scope {
             ["teams", name, "agent_health.json"] => team(name).map(Self::AgentHealth),
             ["sessions", name, _] => team(name).map(Self::SpawnRegistry),
             ["tasks", name, _] => team(name).map(Self::Tasks),
+            ["harness", name, _, _, ..] => team(name).map(Self::Harness),
             ["workspaces", name, _] => team(name).map(Self::Workspaces),
             ["workflows", name, flow, ..] => {
                 Some(Self::Workflow(team(name)?, Name::parse(flow).ok()?))
@@ -527,6 +524,7 @@ impl Scope {
             Self::Mail(team) => format!("mail-{team}"),
             Self::SpawnRegistry(team) => format!("spawn-{team}"),
             Self::AgentHealth(team) => format!("health-{team}"),
+            Self::Harness(team) => format!("harness-{team}"),
             Self::Workspaces(team) => format!("workspaces-{team}"),
             Self::Repository(digest) => format!("repo-{digest}"),
             Self::Workflow(team, name) => format!("workflow-{team}+{name}"),
@@ -556,6 +554,7 @@ impl fmt::Display for Scope {
             Self::Mail(team) => write!(f, "the mail of team '{team}'"),
             Self::SpawnRegistry(team) => write!(f, "the spawn registry of team '{team}'"),
             Self::AgentHealth(team) => write!(f, "the agent health of team '{team}'"),
+            Self::Harness(team) => write!(f, "the harness runs of team '{team}'"),
             Self::Workspaces(team) => write!(f, "the workspaces of team '{team}'"),
             Self::Repository(_) => write!(f, "the repository"),
             Self::Workflow(team, name) => write!(f, "workflow '{name}' of team '{team}'"),

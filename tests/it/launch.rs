@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::crew::Crew;
@@ -202,4 +203,162 @@ fn a_profile_and_a_model_reach_the_agents() {
         let text = fs::read_to_string(&env).unwrap_or_default();
         text.contains("FROM_PROFILE=yes") && text.contains("CLAWTEAM_MODEL=m1")
     });
+}
+
+#[test]
+fn a_dry_run_tells_everything_and_makes_nothing() {
+    let crew = Crew::new().repository();
+    crew.template("quiet", QUIET);
+    let before = tree(crew.world.top().as_path());
+    let plan = crew.world.json(&["launch", "quiet", "-t", "q", "-g", "tea", "-w", "--dry-run"]);
+    let shown = crew.world.run(&["launch", "quiet", "-t", "q", "-g", "tea", "-w", "--dry-run"]);
+    shown.exits(0);
+    assert!(tree(crew.world.top().as_path()) == before, "something was made");
+    assert_eq!(keys(&plan), "status team template description backend agents tasks");
+    let lead = &plan["agents"][0];
+    assert_eq!(lead["argv"], serde_json::json!(["sh", "-c", "sleep 600", "-p", "<prompt>"]));
+    assert_eq!(lead["branch"], "clawteam/q/lead");
+    assert!(lead["cwd"].as_str().expect("a directory").ends_with("workspaces/q/lead"), "{lead}");
+    assert!(
+        lead["prompt"].as_str().expect("a prompt").contains("Lead q to tea, lead. Keep {braces}.")
+    );
+    assert_eq!(plan["agents"][1]["leader"], false);
+    assert_eq!(plan["tasks"][0]["subject"], "Do tea");
+    assert_eq!(plan["tasks"][1]["blockedBy"], serde_json::json!(["Do tea"]));
+    for part in ["sh -c 'sleep 600'", "clawteam/q/w", "nothing was made"] {
+        assert!(shown.stdout.contains(part), "no {part} in {shown}");
+    }
+    // What is planned is what is done.
+    crew.world.run(&["launch", "quiet", "-t", "q", "-g", "tea", "-w"]).exits(0);
+    let real = prompt(&crew, "q", "lead");
+    let planned = lead["prompt"].as_str().expect("a prompt");
+    let id = |text: &str| text.lines().find(|line| line.starts_with("- ID:")).map(str::to_owned);
+    assert_eq!(
+        real.replace(&id(&real).expect("an id"), ""),
+        planned.replace(&id(planned).expect("an id"), "")
+    );
+    refused(&crew, &["quiet", "--dry-run", "--command", "no-such-program"], "command_not_found");
+}
+
+#[test]
+fn what_agents_may_do_is_said_for_all_for_one_or_by_whoever_launches() {
+    let crew = Crew::new();
+    let levels = QUIET
+        .replace("description = \"they", "permissions = \"ask\"\ndescription = \"they")
+        .replace("name = \"w\"", "name = \"w\"\npermissions = \"full\"");
+    crew.template("levels", &levels);
+    let of = |options: &[&str]| {
+        let plan = crew.world.json(&[&["launch", "levels", "--dry-run"], options].concat());
+        [plan["agents"][0]["permissions"].clone(), plan["agents"][1]["permissions"].clone()]
+    };
+    assert_eq!(of(&[]), ["ask", "full"]);
+    assert_eq!(of(&["--permissions", "edit"]), ["edit", "edit"]);
+    crew.world.run(&["launch", "levels", "--permissions", "some"]).exits(2);
+}
+
+/// Each of eight agents gets ready only when all others have begun to.
+const TOGETHER: &str = r#"
+[template]
+name = "together"
+command = ["sh", "-c", "sleep 600"]
+backend = "subprocess"
+max_agents = 9
+[template.workspace]
+setup = ["mkdir -p $CLAWTEAM_REPO_ROOT/met; touch $CLAWTEAM_REPO_ROOT/met/$CLAWTEAM_AGENT_NAME; until [ $(ls $CLAWTEAM_REPO_ROOT/met | wc -l) -eq 8 ]; do sleep 0.02; done"]
+timeout = "30s"
+[template.leader]
+name = "lead"
+"#;
+
+#[test]
+fn agents_are_started_at_once() {
+    let crew = Crew::new().repository();
+    let others: String =
+        (1..8).map(|n| format!("[[template.agents]]\nname = \"w{n}\"\n")).collect();
+    crew.template("together", &format!("{TOGETHER}{others}"));
+    let launched = crew.world.run(&["--json", "launch", "together", "-t", "t", "-w"]);
+    launched.exits(0);
+    assert_eq!(launched.json()["agents"].as_array().map(Vec::len), Some(8), "{launched}");
+}
+
+/// One is ready at once, the other only when somebody makes a file.
+const SLOW: &str = r#"
+[template]
+name = "slow"
+command = ["sh", "-c", "sleep 600"]
+backend = "subprocess"
+[template.leader]
+name = "lead"
+[[template.agents]]
+name = "w"
+workspace = { setup = ["until [ -e $CLAWTEAM_REPO_ROOT/go ]; do sleep 0.02; done"] }
+"#;
+
+#[test]
+fn a_launch_that_is_interrupted_tells_who_runs() {
+    let crew = Crew::new().repository();
+    crew.template("slow", SLOW);
+    let launching = crew.world.call(&["--json", "launch", "slow", "-t", "s", "-w"]).start();
+    until("the leader runs", || alive(&crew, "s", 0));
+    launching.signal(Signal::INT);
+    let launched = launching.finish();
+    launched.exits(130);
+    let told = launched.json();
+    assert_eq!(told["status"], "interrupted");
+    assert_eq!(told["agents"][0]["status"], "ready");
+    assert_eq!(told["agents"][1]["status"], "failed");
+    assert!(
+        told["agents"][1]["message"].as_str().expect("why").contains("was interrupted"),
+        "{told}"
+    );
+    assert!(alive(&crew, "s", 0) && !alive(&crew, "s", 1));
+    assert!(!crew.world.data().join("workspaces/s/w").exists(), "it was taken back");
+    assert_eq!(crew.runners().len(), 1);
+}
+
+fn alive(crew: &Crew, team: &str, member: usize) -> bool {
+    let status = crew.world.run(&["--json", "team", "status", team]);
+    let told: Value = serde_json::from_str(&status.stdout).unwrap_or_default();
+    told["members"][member]["alive"] == true
+}
+
+#[test]
+fn an_interrupted_launch_of_which_nobody_runs_is_taken_back() {
+    let crew = Crew::new().repository();
+    crew.template(
+        "slow",
+        &SLOW.replace("name = \"lead\"", "name = \"lead\"\ncommand = [\"./broken\"]"),
+    );
+    broken(&crew);
+    let launching = crew.world.call(&["--json", "launch", "slow", "-t", "s", "-w"]).start();
+    until("the worktree is made", || crew.world.data().join("workspaces/s/w/.git").exists());
+    launching.signal(Signal::TERM);
+    let launched = launching.finish();
+    launched.exits(1);
+    assert_eq!(launched.json()["status"], "failed");
+    assert_eq!(crew.world.json(&["team", "discover"]), Value::Array(vec![]));
+    until("all runners ended", || crew.runners().is_empty());
+}
+
+#[test]
+fn who_does_not_take_its_prompt_is_known_when_the_launch_is_interrupted() {
+    let crew = Crew::new();
+    // A program that does not read its terminal keeps the launch waiting.
+    crew.template("deaf", &QUIET.replace("backend = \"subprocess\"", "backend = \"tmux\""));
+    let launching = crew.world.call(&["--json", "launch", "deaf", "-t", "d"]).start();
+    until("both run", || {
+        crew.world.names("agents/d").iter().filter(|name| name.ends_with(".json")).count() >= 4
+            && alive(&crew, "d", 0)
+            && alive(&crew, "d", 1)
+    });
+    launching.signal(Signal::INT);
+    launching.signal(Signal::INT);
+    let launched = launching.finish();
+    assert_ne!(launched.status, 0, "{launched}");
+    let told = launched.json();
+    assert_eq!(told["status"], "interrupted");
+    for member in 0..2 {
+        assert_eq!(told["agents"][member]["status"], "unbriefed", "{told}");
+        assert!(alive(&crew, "d", member), "{told}");
+    }
 }

@@ -1,6 +1,7 @@
 //! What agents are told when they are started.
 
 use clawteam::domain::prompt::{Brief, Mission, build, leader_of, task_of};
+use clawteam::domain::template::{commands, sleeps};
 
 fn mission() -> Mission {
     Mission {
@@ -24,6 +25,7 @@ fn brief(mission: &Mission) -> Brief<'_> {
         workspace_dir: Some("/data/workspaces/t1/alice"),
         branch: Some("clawteam/t1/alice"),
         isolated: true,
+        context: None,
     }
 }
 
@@ -71,6 +73,38 @@ fn a_shared_directory_is_called_by_its_name() {
     assert!(text.contains("- Working directory: /repo\n"), "{text}");
     assert!(text.contains("Work directly in this repository path"), "{text}");
     assert!(!text.contains("isolated git worktree") && !text.contains("Branch:"), "{text}");
+}
+
+#[test]
+fn every_command_in_a_prompt_can_be_typed() {
+    let mission = mission();
+    for (agent, isolated) in [("alice", true), ("lead", true), ("alice", false)] {
+        let text = build(&Brief { agent_name: agent, isolated, ..brief(&mission) });
+        let told = commands(&text);
+        assert!(told.len() > 6, "{told:?}");
+        for one in told {
+            let words: Vec<String> = one
+                .words
+                .iter()
+                .map(|word| if word == "<N>" { "1".to_owned() } else { word.clone() })
+                .collect();
+            assert_eq!(clawteam::cli::check(&words), Ok(()), "{}", one.shown);
+        }
+        assert_eq!(sleeps(&text), None);
+    }
+}
+
+#[test]
+fn what_the_others_do_stands_below_the_task() {
+    let mission = Mission::of("Do it.\n\n## Context\n\nMine.");
+    let context = Some("## File Overlap Warnings\n\n- bob changes a.rs\n\n## Coordination");
+    let text = build(&Brief { context, ..brief(&mission) });
+    let place = |part: &str| text.find(part).unwrap_or_else(|| panic!("no {part} in {text}"));
+    assert!(place("Mine.") < place("bob changes a.rs"));
+    assert!(place("bob changes a.rs") < place("## Coordination Protocol"));
+    assert_eq!(task_of(&text), Some("Do it.\n\n## Context\n\nMine."));
+    let bare = build(&Brief { context: Some(" \n"), ..brief(&mission) });
+    assert_eq!(bare, build(&brief(&mission)), "nothing to tell takes no place");
 }
 
 #[test]

@@ -16,6 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("proc", &["core", "ports"]),
     ("tmux", &["core", "ports"]),
     ("web", &["core", "ports"]),
+    ("dotfiles", &["core", "ports"]),
     ("agent", &["core", "domain"]),
     ("app", &["core", "domain", "env", "ports", "store"]),
     // Another face of the use cases, beside the command line.
@@ -24,14 +25,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "agent", "app", "core", "domain", "env", "foreign", "git", "mcp", "output", "ports",
-            "proc", "store", "tmux", "web",
+            "agent", "app", "core", "domain", "dotfiles", "env", "foreign", "git", "mcp", "output",
+            "ports", "proc", "store", "tmux", "web",
         ],
     ),
 ];
 
 /// The adapters are put together in one place.
-const ADAPTERS: &[&str] = &["git::", "proc::", "tmux::", "web::", "foreign::", "store::FsBackend"];
+const ADAPTERS: &[&str] =
+    &["dotfiles::", "foreign::", "git::", "proc::", "tmux::", "web::", "store::FsBackend"];
 const COMPOSITION: &[&str] = &["src/cli/main.rs", "src/cli/setup.rs"];
 
 /// Something that is done in few places only.
@@ -60,6 +62,8 @@ const RESERVED: &[Reserved] = &[
             "src/tmux/",
             // What the programs of agents wrote.
             "src/foreign/",
+            // Settings of other programs.
+            "src/dotfiles/",
             // Files that the user named.
             "src/cli/plan.rs",
             "src/cli/approval/files.rs",

@@ -155,6 +155,7 @@ fn run_of(app: &App, record: &AgentRecord) -> Run {
             let recent = begun.is_some_and(|age| age.unwrap_or_default() < START_MAX);
             if recent { Run::Starting } else { Run::Gone }
         }
+        RunState::Running if alive(record.runner) => Run::Ending,
         RunState::Running | RunState::Starting => Run::Gone,
     }
 }

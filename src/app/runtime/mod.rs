@@ -81,11 +81,8 @@ pub const REACTION_MAX: Duration = Duration::from_secs(10);
 
 /// A message as an agent gets it.
 pub(super) fn message_block(message: &Message, session: &str) -> String {
-    let mut envelope = give::envelope(message, session);
-    // The id stands in the block already.
     let id = message.request_id.clone().unwrap_or_default();
-    envelope.evidence.retain(|line| *line != format!("requestId: {id}"));
-    envelope.render(&id)
+    give::envelope(message, session).render(&id)
 }
 
 /// Whether something was typed to an agent since `start`.

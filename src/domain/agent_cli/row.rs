@@ -89,10 +89,6 @@ pub struct Server {
     pub settings: String,
     /// Where in that file the port is, as a JSON pointer.
     pub port_at: String,
-    /// Where in that file the token for it is, as a JSON pointer.
-    pub token_at: String,
-    /// The variable in which the program looks for the token.
-    pub token_env: String,
     /// Words in a command which mean that it says itself what it talks to.
     pub given: Vec<String>,
     /// What makes the program do without the server.

@@ -47,6 +47,8 @@ pub enum Run {
         /// Whether clawteam ended it.
         stopped: bool,
     },
+    /// The program is gone, and its runner is about to write down how it ended.
+    Ending,
     /// The program is gone and nobody wrote down how it ended: its runner was killed, or the
     /// machine was.
     Gone,
@@ -87,6 +89,8 @@ pub fn judge(evidence: &Evidence<'_>) -> Seen {
             let state = if good { State::Finished } else { State::Dead };
             Seen { exit_code: *exit_code, ..seen(state, Source::Runner, at) }
         }
+        // Whether it is finished or dead the next look will tell.
+        Run::Ending => seen(State::Unknown, Source::Runner, &Stamp::empty()),
         Run::Gone => seen(State::Dead, Source::Runner, &Stamp::empty()),
         Run::Starting => seen(State::Starting, Source::Runner, &Stamp::empty()),
         Run::NotOurs => match evidence.hook {
@@ -286,6 +290,7 @@ mod tests {
         let ended = |exit_code, stopped| Run::Ended { at: at.clone(), exit_code, stopped };
         for (run, state, code) in [
             (Run::Gone, State::Dead, None),
+            (Run::Ending, State::Unknown, None),
             (Run::Failed { at: at.clone() }, State::Dead, Some(127)),
             (ended(Some(0), false), State::Finished, Some(0)),
             (ended(Some(7), false), State::Dead, Some(7)),

@@ -151,11 +151,12 @@ impl Envelope {
             text.push_str(&format!("\n  id=\"{}\"", attribute(id)));
         }
         text.push_str(&format!(">\n<summary>\n{}\n</summary>\n", escape(summary)));
-        if !self.evidence.is_empty() {
-            text.push_str(&format!(
-                "<evidence>\n{}\n</evidence>\n",
-                escape(&self.evidence.join("\n"))
-            ));
+        // The id stands in the first lines already.
+        let own = format!("requestId: {id}");
+        let lines: Vec<&str> =
+            self.evidence.iter().map(String::as_str).filter(|line| *line != own).collect();
+        if !lines.is_empty() {
+            text.push_str(&format!("<evidence>\n{}\n</evidence>\n", escape(&lines.join("\n"))));
         }
         if let Some(action) = self.recommended_next_action.as_deref().filter(|a| !a.is_empty()) {
             text.push_str(&format!(

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{Nature, Tool};
 use crate::app::launch;
+use crate::app::profile;
 use crate::app::spawn::{self, Mission, WorkspaceMode};
 use crate::app::wait::Stop;
 use crate::core::{Diagnose, Outcome, TeamName};
@@ -102,6 +103,7 @@ fn spawn_agent(call: Call) -> Outcome<Answer> {
         keepalive: false,
         env: std::collections::BTreeMap::new(),
         options: spawn::Options::default(),
+        setup: profile::Setup::default(),
     };
     let spawned = spawn::spawn(&call.app, &request)?;
     let mut answer = json!({

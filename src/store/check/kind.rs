@@ -35,8 +35,18 @@ pub(super) enum Walk {
 }
 
 /// Directories at the top whose documents are not checked one by one.
-const LEFT_ALONE: [&str; 8] =
-    ["activity", "plugins", "quarantine", "queues", "skills", "templates", "trash", "wakes"];
+const LEFT_ALONE: [&str; 10] = [
+    "activity",
+    "hooks",
+    "plugins",
+    "quarantine",
+    "queues",
+    "setup",
+    "skills",
+    "templates",
+    "trash",
+    "wakes",
+];
 
 /// Directories at the top with collections of documents.
 const WALKED: [&str; 22] = [
@@ -110,6 +120,8 @@ pub(super) fn kind(path: &str) -> Kind {
         (["costs", _], "json") if stem.starts_with("cost-") || stem == "summary" => Kind::Document,
         (["snapshots", _], "json") if stem.starts_with("snap-") => Kind::Document,
         (["workspaces", _], "json") if stem == "workspace-registry" => Kind::Document,
+        // What agents hand in may be anything.
+        (["harness", _, _, "artifacts", ..], _) => Kind::Other,
         (
             ["breakers" | "probes"]
             | ["teams", _, "peers"]
@@ -175,6 +187,8 @@ mod tests {
             ("tasks/a/task-1-abcdefgh.tmp", Kind::Temporary(None)),
             ("tasks/a/todo.json", Kind::Foreign),
             ("harness/a/exit-journal.jsonl", Kind::Lines),
+            ("harness/a/run-1/state.json", Kind::Document),
+            ("harness/a/run-1/artifacts/list.json", Kind::Other),
             ("approvals/a/ap-0a1b2c3d.json", Kind::Document),
             ("approvals/a/ap-0a1b2c3d.jsonl", Kind::Lines),
             ("approvals/a/policy.json", Kind::Document),

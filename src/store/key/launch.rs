@@ -25,4 +25,9 @@ impl Key {
     pub fn setup_log(team: &TeamName, agent: &AgentName) -> Self {
         Dir::agents(team).entry(&format!("{agent}.setup.log"))
     }
+
+    /// What the commands wrote that were run before it was removed.
+    pub fn teardown_log(team: &TeamName, agent: &AgentName) -> Self {
+        Dir::agents(team).entry(&format!("{agent}.teardown.log"))
+    }
 }

@@ -13,6 +13,7 @@ fn a_journal_tells_its_scope() {
         Scope::Mail(team()),
         Scope::SpawnRegistry(team()),
         Scope::AgentHealth(team()),
+        Scope::Harness(team()),
         Scope::Workspaces(team()),
         Scope::Repository(name()),
         Scope::Workflow(team(), name()),
