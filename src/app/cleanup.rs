@@ -6,8 +6,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::workspace::{self, Removed};
-use super::{App, agents};
+use super::{App, agents, hook};
 use crate::core::{Outcome, TeamName};
+use crate::domain::event::Event;
 use crate::store::{Dir, Key};
 
 /// What a clean-up did.
@@ -99,6 +100,7 @@ pub fn team(app: &App, team: &TeamName) -> Outcome<CleanedUp> {
         let trash = app.data_dir.join("trash").join(label);
         done.kept_in = Some(trash.display().to_string());
     }
+    hook::emit(app, Event::new("TeamShutdown", team.as_str()));
     Ok(done)
 }
 

@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::{App, log, team};
+use super::{App, hook, log, team};
 use crate::core::name::NameError;
 use crate::core::{AgentName, Digest, Outcome, TeamName};
+use crate::domain::event::Event;
 use crate::domain::message::{Message, MessageType};
 use crate::domain::team::{Recipient, resolve};
 use crate::store::{
@@ -80,6 +81,10 @@ pub fn send(app: &App, team: &TeamName, to: &str, draft: Draft) -> Outcome<Messa
         }
         Recipient::Ambiguous(inboxes) => return Err(team::ambiguous(&recipient, inboxes).into()),
     };
+    let kind = serde_json::to_value(draft.message.kind).unwrap_or_default();
+    let from = draft.from.as_ref().unwrap_or(&app.identity.agent_name);
+    let event = Event::new("BeforeInboxSend", team.as_str()).with("from_agent", from.as_str());
+    hook::ask(app, event.with("to", to).with("msg_type", kind))?;
     deliver(app, team, &inbox, Some(to.to_owned()), draft)
 }
 
@@ -243,6 +248,11 @@ impl Taken {
 
     /// Removes the messages for good: whoever took them has shown them.
     pub fn settle(self, app: &App) -> Outcome<()> {
+        let received = self.entries.first().map(|(claim, _)| {
+            let inbox = claim.dir.as_str().rsplit('/').next().unwrap_or_default();
+            let event = Event::new("AfterInboxReceive", self.team.as_str());
+            event.with("agent_name", inbox).with("count", self.entries.len())
+        });
         let mut filed = log::Filed::of(app, &self.team);
         let mut claims = Vec::with_capacity(self.entries.len());
         for (claim, message) in self.entries {
@@ -252,7 +262,9 @@ impl Taken {
                 app.store.backend().read(&log)?.is_none() && filed.holds(&claim.name, &message)?;
             claims.push((claim, (!elsewhere).then_some(log)));
         }
-        Ok(app.store.backend().settle(claims)?)
+        app.store.backend().settle(claims)?;
+        hook::emit_all(app, received.into_iter().collect());
+        Ok(())
     }
 }
 

@@ -6,8 +6,9 @@ use serde_json::json;
 use super::App;
 use super::inbox::{self, Draft};
 use super::wait::TaskRef;
-use super::{notify, task, team};
+use super::{hook, notify, task, team};
 use crate::core::{AgentName, Outcome, TeamName};
+use crate::domain::event::Event;
 use crate::domain::message::{Message, MessageType};
 use crate::domain::notification::{Kind, NewNotification, Refs, Severity};
 use crate::store::Key;
@@ -28,8 +29,11 @@ pub fn idle(
         status: task_status,
         ..Message::default()
     };
+    let event = Event::new("AgentIdle", team.as_str()).with("agent_name", agent);
+    let event = event.with("last_task", message.last_task.clone());
     let draft = Draft { message, from: Some(agent.to_owned()) };
     inbox::deliver(app, team, &leader_inbox, Some(leader.to_string()), draft)?;
+    hook::emit(app, event);
     Ok(leader)
 }
 
@@ -108,7 +112,33 @@ pub(super) fn note_exit(
         "timestamp": app.stamp(),
     });
     app.store.backend().append(&Key::exit_journal(team), line.to_string().as_bytes())?;
+    tell_hooks(app, team, agent, ending, abandoned);
     Ok(true)
+}
+
+/// Tells hooks that an agent has ended, and if it broke down.
+fn tell_hooks(
+    app: &App,
+    team: &TeamName,
+    agent: &AgentName,
+    ending: &Ending,
+    abandoned: &[TaskRef],
+) {
+    let ids: Vec<&str> = abandoned.iter().map(|task| task.id.as_str()).collect();
+    let exit = Event::new("WorkerExit", team.as_str())
+        .with("agent_name", agent.as_str())
+        .with("exit_code", ending.exit_code)
+        .with("abandoned_tasks", ids);
+    let code = ending.exit_code.filter(|code| *code != 0 && !ending.stopped);
+    let crash = code.map(|code| {
+        let error = match ending.last_output.last() {
+            Some(line) => format!("it ended with status {code}: {}", line.trim()),
+            None => format!("it ended with status {code}"),
+        };
+        let event = Event::new("WorkerCrash", team.as_str());
+        event.with("agent_name", agent.as_str()).with("error", error)
+    });
+    hook::emit_all(app, std::iter::once(exit).chain(crash).collect());
 }
 
 fn tell_leader(

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::lifecycle::{self, Ending, Exited};
-use super::{App, agents, respawn, session, shutdown};
+use super::{App, agents, environment, respawn, session, shutdown};
 use crate::core::{AgentName, Diagnose, Outcome, TeamName, limits};
 use crate::domain::agent::{AgentRecord, BackendKind, LaunchPlan, RunState};
 use crate::env;
@@ -44,13 +44,30 @@ fn plan(app: &App, team: &TeamName, agent: &AgentName, instance: &str) -> Outcom
 }
 
 /// Becomes the runner proper, with the environment that the agent shall have: that of whoever
-/// asked for the agent, not that of the tmux server.
-pub fn enter(app: &App, team: &TeamName, agent: &AgentName, instance: &str) -> Outcome<()> {
+/// asked for the agent, not that of the tmux server. `secrets` is where they offer what the plan
+/// does not hold.
+pub fn enter(
+    app: &App,
+    team: &TeamName,
+    agent: &AgentName,
+    instance: &str,
+    secrets: Option<&Path>,
+) -> Outcome<()> {
     let plan = plan(app, team, agent, instance)?;
     if plan.backend == BackendKind::Subprocess {
         app.processes.detach();
     }
-    let mut env = plan.env.clone();
+    let mut env = match environment::complete(app, &plan, secrets) {
+        Ok(env) => env,
+        Err(failure) => {
+            agents::update_record(app, team, agent, instance, |record| {
+                record.state = RunState::Failed;
+                record.error = Some(failure.message());
+                record.ended_at = app.stamp();
+            })?;
+            return Err(failure);
+        }
+    };
     for terminal in ["TERM", "TMUX", "TMUX_PANE", "COLORTERM"] {
         if plan.backend == BackendKind::Tmux
             && let Some(value) = app.env.get(terminal)

@@ -61,15 +61,21 @@ pub fn set(app: &App, key: &str, value: &str) -> Outcome<()> {
     if key == "approval_proof" {
         super::approval::only_people(app, "change how people show who they are")?;
     }
+    change(app, |settings| Ok(settings.set(setting, value)?))
+}
+
+/// Changes the settings file: `edit` gets what is in it now, under the lock. What it does not
+/// touch stays as it is, understood or not. A file that is no JSON object is left alone.
+pub fn change<T>(app: &App, edit: impl FnOnce(&mut Settings) -> Outcome<T>) -> Outcome<T> {
     let mut locked = app.home_store.lock(&Scope::Settings)?;
     let found = app.home_store.load::<Map<String, Value>>(&Key::settings())?;
     let revision = found.as_ref().map(|doc| doc.revision);
     let mut changed = Settings { document: found.map(|doc| doc.value).unwrap_or_default() };
-    changed.set(setting, value)?;
+    let result = edit(&mut changed)?;
     let expect = revision.map_or(Expect::Absent, Expect::Revision);
     let put = Put { secret: true, ..Put::new(Key::settings(), encode(&changed.document), expect) };
     locked.commit(&Commit { puts: vec![put], ..Commit::default() })?;
-    Ok(())
+    Ok(result)
 }
 
 /// Whether the data directory can be used.

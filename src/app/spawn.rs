@@ -3,22 +3,24 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::profile::Setup;
 use super::provision::{self, Terms};
 use super::start::{self, Started};
 use super::workspace::{self, Prepared};
-use super::{App, agents, context, liveness, restart, team};
-use crate::core::{AgentName, Diagnose, Outcome, TeamName, UserName, text};
+use super::{App, agents, context, environment, hook, liveness, plugin, restart, team};
+use crate::core::{AgentName, Diagnose, Outcome, TeamName, text};
 use crate::domain::Extra;
-use crate::domain::agent::{BackendKind, LaunchPlan, PLAN_SCHEMA};
+use crate::domain::agent::{BackendKind, LaunchPlan, PLAN_SCHEMA, Sources};
 use crate::domain::agent_cli::{self, AgentCli, Call, Catalog, Level};
+use crate::domain::event::Event;
 use crate::domain::identity::is_true;
 use crate::domain::prompt::{self, Brief};
 use crate::domain::session::{Client, back};
 use crate::domain::team::Team;
-use crate::env::{self, Env};
+use crate::env::Env;
 use crate::ports::git::Repository;
 use crate::ports::terminal::Delivery;
-use crate::store::{Dir, Key};
+use crate::store::Dir;
 
 pub(super) use super::start::register_running;
 pub use crate::domain::prompt::Mission;
@@ -65,6 +67,8 @@ pub struct Request {
     pub keepalive: bool,
     /// Further variables for its environment.
     pub env: BTreeMap<String, String>,
+    /// What its profile adds.
+    pub setup: Setup,
 }
 
 /// An agent that was started.
@@ -185,6 +189,10 @@ pub fn spawn_on(app: &App, request: &Request, terms: &Terms) -> Outcome<Spawned>
     let here = directory(request)?;
     let program = check_program(app, request, &here)?;
     let repository = repository(app, request, &here)?;
+    let event = Event::new("BeforeWorkerSpawn", request.team.as_str());
+    let event = event.with("agent_name", request.agent.as_str());
+    let event = event.with("agent_type", request.agent_type.as_str());
+    hook::ask(app, event.with("command", request.command.clone()))?;
     make_room(app, request)?;
 
     let mut made = Made::default();
@@ -277,7 +285,12 @@ fn repository(app: &App, request: &Request, here: &Path) -> Outcome<Option<Repos
 }
 
 pub(super) fn check_program(app: &App, request: &Request, here: &Path) -> Outcome<String> {
-    let program = request.command.first().filter(|p| !p.is_empty()).ok_or(SpawnError::NoCommand)?;
+    find_program(app, &request.command, here)
+}
+
+/// The program of `command` as it is to be called, if it is there.
+pub(super) fn find_program(app: &App, command: &[String], here: &Path) -> Outcome<String> {
+    let program = command.first().filter(|p| !p.is_empty()).ok_or(SpawnError::NoCommand)?;
     let path = app.env.get("PATH").unwrap_or_default();
     let expanded = match (program.strip_prefix("~/"), app.env.home()) {
         (Some(rest), Some(home)) => home.join(rest).display().to_string(),
@@ -358,6 +371,35 @@ struct Place<'a> {
     terms: &'a Terms,
 }
 
+/// What the agent is told, with what plugins add to it.
+fn prompt(
+    app: &App,
+    request: &Request,
+    id: &str,
+    leader: &str,
+    cwd: &str,
+    (branch, fresh_team): (Option<&str>, bool),
+) -> Option<String> {
+    let mission = request.mission.as_ref()?;
+    let others =
+        if fresh_team { None } else { context::for_prompt(app, &request.team, &request.agent) };
+    let built = prompt::build(&Brief {
+        agent_name: request.agent.as_str(),
+        agent_id: id,
+        agent_type: &request.agent_type,
+        team: request.team.as_str(),
+        leader,
+        user: &app.identity.user,
+        mission,
+        workspace_dir: Some(cwd),
+        branch,
+        isolated: branch.is_some(),
+        context: others.as_deref(),
+    });
+    let added = plugin::contributions(app, request);
+    Some(std::iter::once(built).chain(added).collect::<Vec<_>>().join("\n\n"))
+}
+
 fn plan(
     app: &App,
     request: &Request,
@@ -369,23 +411,8 @@ fn plan(
     let leader = team.leader().map_or("leader", |leader| leader.name.as_str());
     let is_leader = leader == request.agent.as_str();
     let cwd_text = cwd.display().to_string();
-    let context = request.mission.as_ref().filter(|_| !terms.fresh_team);
-    let context = context.and_then(|_| context::for_prompt(app, &request.team, &request.agent));
-    let prompt = request.mission.as_ref().map(|mission| {
-        prompt::build(&Brief {
-            agent_name: request.agent.as_str(),
-            agent_id: &id,
-            agent_type: &request.agent_type,
-            team: request.team.as_str(),
-            leader,
-            user: &app.identity.user,
-            mission,
-            workspace_dir: Some(&cwd_text),
-            branch,
-            isolated: branch.is_some(),
-            context: context.as_deref(),
-        })
-    });
+    let worktree = (branch, terms.fresh_team);
+    let prompt = prompt(app, request, &id, leader, &cwd_text, worktree);
     let mut command = request.command.clone();
     program.clone_into(&mut command[0]);
     let cli = agent_cli::find(&command);
@@ -403,7 +430,7 @@ fn plan(
         as_root: app.processes.is_root(),
         sandboxed: false,
         model: request.model.as_deref(),
-        system_prompt: None,
+        system_prompt: request.setup.instructions.as_deref(),
         agent: None,
         mcp: None,
         cwd: &cwd_text,
@@ -417,7 +444,7 @@ fn plan(
     let again = restart::forms(&cli, &call, &line);
     line.warnings.into_iter().for_each(|warning| app.warn(warning));
     let agents = app.data_dir.join(Dir::agents(&request.team).as_str());
-    let mut plan = LaunchPlan {
+    let plan = LaunchPlan {
         schema: PLAN_SCHEMA.into(),
         team: request.team.to_string(),
         agent: request.agent.to_string(),
@@ -431,7 +458,8 @@ fn plan(
         cwd: cwd_text,
         env: BTreeMap::new(),
         unset: cli.unset,
-        prompt,
+        sources: Sources::default(),
+        prompt: line.prompt,
         paste: line.paste,
         log: agents.join(format!("{}.log", request.agent)).display().to_string(),
         cli: cli.name,
@@ -439,8 +467,7 @@ fn plan(
         again: Some(again),
         extra: Extra::new(),
     };
-    plan.env = environment(app, request, &plan)?;
-    Ok(plan)
+    environment::fill(app, request, plan)
 }
 
 /// The session that the agent shall go on with, if it was asked for and there is one.
@@ -463,92 +490,6 @@ fn resumed(app: &App, request: &Request, cli: &AgentCli) -> Outcome<Option<Strin
 pub(super) fn uuid(hex: &str) -> String {
     let (time, rest) = (&hex[..8], &hex[20..32]);
     format!("{time}-{}-4{}-a{}-{rest}", &hex[8..12], &hex[13..16], &hex[17..20])
-}
-
-/// What never reaches an agent from whoever starts it: where *they* are, not where it is, and what
-/// shows who they are.
-const LEFT_BEHIND: [&str; 9] =
-    ["TMUX", "TMUX_PANE", "PWD", "OLDPWD", "COLUMNS", "LINES", "SHLVL", "_", env::TOKEN];
-
-/// The whole environment of an agent.
-fn environment(
-    app: &App,
-    request: &Request,
-    plan: &LaunchPlan,
-) -> Outcome<BTreeMap<String, String>> {
-    let mut vars: BTreeMap<String, String> =
-        app.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    vars.retain(|name, _| {
-        !LEFT_BEHIND.contains(&name.as_str()) && !plan.unset.contains(name) && !is_identity(name)
-    });
-    let truth = |yes: bool| if yes { "1" } else { "0" }.to_owned();
-    let program = app.processes.own_program().map_err(NoProgram)?;
-    let bin = vars.get(env::BIN).cloned().unwrap_or_else(|| program.display().to_string());
-    let prompt_file = app.data_dir.join(Key::prompt(&request.team, &request.agent).as_str());
-    let mut set = |name: &str, value: String| vars.insert(name.to_owned(), value);
-    set(env::DATA_DIR, app.data_dir.display().to_string());
-    set("CLAWTEAM_AGENT_ID", plan.agent_id.clone());
-    set("CLAWTEAM_AGENT_NAME", plan.agent.clone());
-    set("CLAWTEAM_AGENT_TYPE", plan.agent_type.clone());
-    set("CLAWTEAM_TEAM_NAME", plan.team.clone());
-    set("CLAWTEAM_AGENT_LEADER", truth(plan.is_leader));
-    set("CLAWTEAM_MEMORY_SCOPE", format!("custom:team-{}", plan.team));
-    set("CLAWTEAM_CONTEXT_ENABLED", "1".into());
-    set(env::WORKSPACE_DIR, plan.cwd.clone());
-    if plan.prompt.is_some() {
-        set(env::PROMPT_FILE, prompt_file.display().to_string());
-    }
-    if let Ok(user) = UserName::parse(app.identity.user.clone()) {
-        set(env::USER, user.to_string());
-    }
-    if let Some(model) = &request.model {
-        set("CLAWTEAM_MODEL", model.clone());
-    }
-    set(env::BIN, bin.clone());
-    vars.extend(request.env.clone());
-    let path = with_directory_of(&bin, vars.get("PATH").map_or("", String::as_str));
-    vars.insert("PATH".into(), path);
-    vars.entry("LANG".into()).or_insert_with(|| "en_US.UTF-8".into());
-    Ok(vars)
-}
-
-/// This program's own file cannot be found.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot find the clawteam program")]
-struct NoProgram(#[source] std::io::Error);
-
-impl Diagnose for NoProgram {
-    fn code(&self) -> &'static str {
-        "no_program"
-    }
-}
-
-/// Whether a variable says who somebody is, under whatever prefix.
-fn is_identity(name: &str) -> bool {
-    const FIELDS: [&str; 7] = [
-        "AGENT_ID",
-        "AGENT_NAME",
-        "AGENT_TYPE",
-        "AGENT_LEADER",
-        "TEAM_NAME",
-        "PLAN_MODE_REQUIRED",
-        "MODEL",
-    ];
-    env::IDENTITY_PREFIXES
-        .iter()
-        .any(|prefix| name.strip_prefix(prefix).is_some_and(|field| FIELDS.contains(&field)))
-}
-
-/// `path` with the directory of the program `bin` in it.
-fn with_directory_of(bin: &str, path: &str) -> String {
-    let Some((dir, _)) = bin.rsplit_once('/') else { return path.to_owned() };
-    if path.split(':').any(|known| known == dir) {
-        path.to_owned()
-    } else if path.is_empty() {
-        dir.to_owned()
-    } else {
-        format!("{dir}:{path}")
-    }
 }
 
 fn spawned(plan: &LaunchPlan, made: &Made, started: &Started) -> Spawned {

@@ -4,14 +4,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::spawn::SpawnError;
-use super::{App, agents};
+use super::{App, agents, environment, hook};
 use crate::core::{AgentName, Outcome, TeamName};
 use crate::domain::Extra;
 use crate::domain::agent::{
     AGENT_SCHEMA, AgentRecord, BackendKind, LaunchPlan, RunState, SpawnEntry,
 };
-use crate::ports::ProcessId;
+use crate::domain::event::Event;
 use crate::ports::terminal::{Delivery, Window, WindowPlan};
+use crate::ports::{Handover, ProcessId};
 use crate::store::{Commit, Dir, Expect, Key, Put, Scope, encode};
 
 /// A started agent.
@@ -38,10 +39,12 @@ pub(super) fn start_over(app: &App, plan: &LaunchPlan, before: &str) -> Outcome<
 
 fn start_after(app: &App, plan: &LaunchPlan, before: Option<&str>) -> Outcome<Started> {
     let (team, agent) = names(plan)?;
+    // Until the agent is seen to run: its runner takes it before that.
+    let handover = hand_over(app, plan)?;
     write_down(app, plan, &team, &agent, before)?;
     let patience = app.setting_seconds("spawn_ready_timeout").max(Duration::from_secs(1));
     let mut window = None;
-    let launched = launch(app, plan, &team, &agent, &mut window)
+    let launched = launch(app, plan, &team, &agent, &mut window, handover.as_deref())
         .and_then(|()| wait_until_running(app, plan, &team, &agent, patience));
     let runner = match launched {
         Ok(runner) => runner,
@@ -53,6 +56,10 @@ fn start_after(app: &App, plan: &LaunchPlan, before: Option<&str>) -> Outcome<St
         }
     };
     register(app, plan, &team, &agent, runner, window.as_ref())?;
+    let target = window.as_ref().map_or_else(|| runner.pid.to_string(), |w| w.window.clone());
+    let event = Event::new("AfterWorkerSpawn", &plan.team).with("agent_name", plan.agent.as_str());
+    let event = event.with("agent_id", plan.agent_id.as_str()).with("target", target);
+    hook::emit(app, event.with("backend", plan.backend.as_str()));
     let prompt = match (&window, &plan.prompt) {
         (Some(window), Some(prompt)) if plan.paste => {
             Some(deliver(app, plan, &team, &agent, window, prompt, patience)?)
@@ -60,6 +67,20 @@ fn start_after(app: &App, plan: &LaunchPlan, before: Option<&str>) -> Outcome<St
         _ => None,
     };
     Ok(Started { runner, window, prompt })
+}
+
+/// Offers the secrets of `plan` to its runner, if that will not have our environment: a window is
+/// opened by the tmux server, which has its own.
+fn hand_over(app: &App, plan: &LaunchPlan) -> Outcome<Option<Box<dyn Handover>>> {
+    let secrets = environment::to_hand_over(app, plan)?;
+    if plan.backend != BackendKind::Tmux || plan.sources.is_empty() {
+        return Ok(None);
+    }
+    let failed = |error: std::io::Error| {
+        let reason = format!("its secrets cannot be handed over: {error}");
+        SpawnError::DidNotStart { agent: plan.agent.clone(), reason }
+    };
+    Ok(Some(app.processes.hand_over(encode(&secrets)).map_err(failed)?))
 }
 
 /// The team and agent of a plan.
@@ -102,7 +123,7 @@ fn write_down(
     if let Some(prompt) = &plan.prompt {
         puts.push(secret(Key::prompt(team, agent), prompt.clone().into_bytes()));
     }
-    let mut locked = app.store.lock(&Scope::SpawnRegistry(team.clone()))?;
+    let mut locked = app.store.lock(&Scope::Agent(team.clone(), agent.clone()))?;
     if let Some(before) = before {
         let now = app.store.load::<LaunchPlan>(&Key::launch_plan(team, agent))?;
         if now.is_none_or(|now| now.value.instance != before) {
@@ -120,10 +141,11 @@ fn launch(
     team: &TeamName,
     agent: &AgentName,
     window: &mut Option<Window>,
+    handover: Option<&dyn Handover>,
 ) -> Outcome<()> {
     let failed = |reason: String| SpawnError::DidNotStart { agent: plan.agent.clone(), reason };
     let program = app.processes.own_program().map_err(|error| failed(error.to_string()))?;
-    let argv: Vec<String> = [
+    let mut argv: Vec<String> = [
         program.display().to_string().as_str(),
         "--data-dir",
         &app.data_dir.display().to_string(),
@@ -134,6 +156,9 @@ fn launch(
     ]
     .map(str::to_owned)
     .to_vec();
+    if let Some(handover) = handover {
+        argv.extend(["--secrets".into(), handover.path().display().to_string()]);
+    }
     match plan.backend {
         BackendKind::Tmux => {
             let opened = app.terminal.open(&WindowPlan {

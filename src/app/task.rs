@@ -5,8 +5,9 @@ mod keyed;
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{App, approval, workflow};
+use super::{App, approval, hook, workflow};
 use crate::core::{Name, Outcome, TaskId, TeamName};
+use crate::domain::event::Event;
 use crate::domain::task::{
     self, Change, NewTask, OnDisk, Priority, Stats, Status, Task, TaskError,
 };
@@ -103,8 +104,45 @@ pub fn fresh_id(app: &App) -> TaskId {
     TaskId::parse(app.ids.hex(8)).expect("hexadecimal digits are a good identifier")
 }
 
-/// Makes a task.
+/// Makes a task, if no hook refuses it.
 pub fn create(app: &App, team: &TeamName, new: NewTask) -> Outcome<Task> {
+    hook::ask(app, about_to_create(team, &new.subject, &new.owner))?;
+    create_now(app, team, new)
+}
+
+/// What hooks hear of a task that is about to be made.
+pub(super) fn about_to_create(team: &TeamName, subject: &str, owner: &str) -> Event {
+    Event::new("BeforeTaskCreate", team.as_str()).with("subject", subject).with("owner", owner)
+}
+
+/// Tells hooks of tasks that were changed: each as it was and as it is.
+fn tell_changes<'t>(
+    app: &App,
+    team: &TeamName,
+    changes: impl IntoIterator<Item = (&'t Task, &'t Task)>,
+) {
+    let mut events = Vec::new();
+    for (before, after) in changes {
+        events.push(
+            Event::new("AfterTaskUpdate", team.as_str())
+                .with("task_id", after.id.as_str())
+                .with("old_status", before.status.as_str())
+                .with("new_status", after.status.as_str())
+                .with("owner", after.owner.as_str()),
+        );
+        if after.status == Status::Completed && before.status != Status::Completed {
+            events.push(
+                Event::new("TaskCompleted", team.as_str())
+                    .with("task_id", after.id.as_str())
+                    .with("owner", after.owner.as_str())
+                    .with("duration_seconds", after.duration_seconds()),
+            );
+        }
+    }
+    hook::emit_all(app, events);
+}
+
+fn create_now(app: &App, team: &TeamName, new: NewTask) -> Outcome<Task> {
     if new.blocked_by.is_empty() {
         // Nobody can know of the task yet and it depends on no other: no lock is needed.
         let made = task::create(new, &HashMap::new(), app.now())?;
@@ -170,6 +208,7 @@ pub fn update(
         approval::task_changed(app, team, &changed.id, why)?;
     }
     wake(app, team, std::iter::once(&changed).chain(&released));
+    tell_changes(app, team, [(&current.value, &changed)]);
     Ok(changed)
 }
 
@@ -288,6 +327,7 @@ fn claim_now(app: &App, team: &TeamName, id: Option<&TaskId>, caller: &str) -> O
     commit_one(&mut locked, team, &claimed, revision)?;
     drop(locked);
     wake(app, team, [&claimed]);
+    tell_changes(app, team, [(&chosen, &claimed)]);
     Ok(claimed)
 }
 
@@ -315,17 +355,19 @@ pub fn release_where(
     }
     let mut locked = app.store.lock(&Scope::Tasks(team.clone()))?;
     let docs = documents(app, team)?;
-    let mut released = Vec::new();
+    let (mut released, mut after) = (Vec::new(), Vec::new());
     let mut puts = Vec::new();
     for doc in docs.iter().filter(|doc| picked(&doc.value)) {
         let mut task = doc.value.clone();
         task::release(&mut task, app.now());
         puts.push(put(team, &task, Some(doc.revision))?);
         released.push(doc.value.clone());
+        after.push(task);
     }
     locked.commit(&Commit { puts, ..Commit::default() })?;
     drop(locked);
     wake(app, team, &released);
+    tell_changes(app, team, released.iter().zip(&after));
     Ok(released)
 }
 

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{App, agents, liveness, provision};
+use super::{App, agents, hook, liveness, provision};
 use crate::core::{AgentName, Diagnose, Name, Outcome, TeamName};
 use crate::domain::Extra;
+use crate::domain::event::Event;
 use crate::domain::workspace::{self, Provisioned, Workspace, WorkspaceRegistry};
 use crate::ports::git::{MergeOutcome, Repository, Salvage, WorktreeStatus};
 use crate::store::{Dir, Key, Locked, Scope, StoreError};
@@ -291,6 +292,9 @@ pub fn merge(
         let base = target;
         return Err(WorkspaceError::NoTarget { agent: agent.to_string(), base }.into());
     }
+    let event = Event::new("BeforeWorkspaceMerge", team.as_str());
+    let event = event.with("agent_name", agent.as_str());
+    hook::ask(app, event.with("branch", workspace.branch_name.as_str()))?;
     let path = Path::new(&workspace.worktree_path);
     if path.exists() {
         app.git.commit_all(path, &format!("[clawteam] pre-merge checkpoint: {agent}"))?;
@@ -428,6 +432,8 @@ pub fn remove(app: &App, team: &TeamName, workspace: &Workspace) -> Outcome<Remo
         ));
     }
     change(app, team, |registry| registry.forget(&workspace.agent_name))?;
+    let event = Event::new("AfterWorkspaceCleanup", team.as_str());
+    hook::emit(app, event.with("agent_name", workspace.agent_name.as_str()));
     Ok(removed)
 }
 

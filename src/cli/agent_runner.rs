@@ -1,5 +1,6 @@
 //! `clawteam agent-runner`: the process that runs one agent. People do not call it.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -14,6 +15,9 @@ pub(super) struct AgentRunnerArgs {
     /// The environment is that of the agent already
     #[arg(long)]
     entered: bool,
+    /// Where the secrets of the agent are offered
+    #[arg(long, value_name = "PATH")]
+    secrets: Option<PathBuf>,
     /// The team
     team: String,
     /// The agent
@@ -56,7 +60,7 @@ pub(super) fn run(cx: &Cx, args: AgentRunnerArgs) -> Outcome<ExitCode> {
     let team = TeamName::parse(args.team)?;
     let agent = AgentName::parse(args.agent)?;
     if !args.entered {
-        runner::enter(&cx.app, &team, &agent, &args.instance)?;
+        runner::enter(&cx.app, &team, &agent, &args.instance, args.secrets.as_deref())?;
     }
     let code = runner::run(&cx.app, &team, &agent, &args.instance)?;
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))

@@ -15,7 +15,9 @@ mod cost;
 mod demo;
 mod doctor;
 mod file;
+mod gource;
 mod harness;
+mod hook;
 mod hook_event;
 mod identity;
 mod inbox;
@@ -27,7 +29,10 @@ mod notify;
 mod notify_rules;
 mod permission;
 mod plan;
+mod plugin;
+mod preset;
 mod prime;
+mod profile;
 mod queue;
 mod runtime;
 mod schedule;
@@ -40,6 +45,7 @@ mod spawn;
 mod task;
 mod team;
 mod team_life;
+mod team_watch;
 mod template;
 mod tick;
 mod timer;
@@ -148,6 +154,20 @@ const ENTRIES: &[Entry] = &[
     single!("launch", "Start a whole team from a template", launch::LaunchArgs, launch::run),
     single!("spawn", "Start an agent", spawn::SpawnArgs, spawn::run),
     group!("config", "Show and change the settings", config::ConfigCommand, config::run),
+    group!("preset", "Providers to make profiles of", preset::PresetCommand, preset::run),
+    group!(
+        "profile",
+        "Agent programs with model, endpoint and keys, under one name",
+        profile::ProfileCommand,
+        profile::run
+    ),
+    group!("hook", "Have commands run when something happens", hook::HookCommand, hook::run),
+    group!(
+        "plugin",
+        "Programs that hear of events, add to prompts and do steps",
+        plugin::PluginCommand,
+        plugin::run
+    ),
     group!("team", "Make teams and see who is in them", team::TeamCommand, team::run),
     group!("inbox", "Send and receive messages", inbox::InboxCommand, inbox::run),
     group!("task", "Plan, claim and finish work", task::TaskCommand, task::run),
@@ -257,6 +277,13 @@ const ENTRIES: &[Entry] = &[
         "Run one agent (used by clawteam itself)",
         agent_runner::AgentRunnerArgs,
         agent_runner::run,
+        hidden: true
+    ),
+    single!(
+        "hook-run",
+        "Run hooks (used by clawteam itself)",
+        hook::HookRunArgs,
+        hook::deliver,
         hidden: true
     ),
     single!(

@@ -8,10 +8,11 @@ use clap::ArgMatches;
 
 use super::Cx;
 use super::main::{backend, lock_patience};
-use crate::app::{App, settings};
+use crate::app::{App, hook, settings};
 use crate::core::id::IdSource;
 use crate::core::time::Clock;
 use crate::core::{Diagnose, Outcome};
+use crate::domain::event::Event;
 use crate::domain::identity::{ANONYMOUS, Identity, is_true};
 use crate::domain::settings::Settings;
 use crate::domain::team::GENERAL_PURPOSE;
@@ -88,7 +89,15 @@ pub(super) fn context(matches: &ArgMatches, json: bool) -> Outcome<Cx> {
     let app = app(env)?;
     let transport = settings::effective(&app.settings, &app.env, "transport").value;
     if !matches!(transport.as_str(), "" | "file") {
-        app.warn(format!("transport '{transport}' is not supported; messages travel as files"));
+        let reason = format!("transport '{transport}' is not supported; messages travel as files");
+        let team = app.identity.team_name.clone().unwrap_or_default();
+        let event = Event::new("TransportFallback", &team).with("transport", transport);
+        let event = event.with("fallback", "file").with("reason", reason.as_str());
+        // The process that tells of it meets the same transport.
+        if app.env.get(hook::EVENTS).is_none() {
+            app.warn(reason);
+            hook::emit(&app, event);
+        }
     }
     Ok(Cx { app, out })
 }

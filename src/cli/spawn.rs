@@ -7,8 +7,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Cx;
-use crate::app::liveness;
+use crate::app::profile::{self, Ready, Setup};
 use crate::app::spawn::{self, Mission, Request, Spawned, WorkspaceMode};
+use crate::app::{liveness, models, skill};
 use crate::core::{AgentName, Diagnose, Outcome, TeamName};
 use crate::domain::agent::BackendKind;
 use crate::domain::agent_cli::Catalog;
@@ -28,6 +29,9 @@ pub(super) struct SpawnArgs {
     /// The agent's name [default: agent-<6 digits>]
     #[arg(short = 'n', long)]
     agent_name: Option<String>,
+    /// The profile that it runs with
+    #[arg(long)]
+    profile: Option<String>,
     /// What it does, in a word
     #[arg(long, default_value = GENERAL_PURPOSE)]
     agent_type: String,
@@ -67,6 +71,12 @@ pub(super) struct SpawnArgs {
     /// The model it shall use
     #[arg(short, long)]
     model: Option<String>,
+    /// The tier of models that it shall use, instead of --model
+    #[arg(long, value_name = "TIER", conflicts_with = "model")]
+    model_tier: Option<String>,
+    /// A skill that it shall have, from ~/.claude/skills or the project's. Repeat for more
+    #[arg(long, value_name = "NAME")]
+    skill: Vec<String>,
 }
 
 /// More agents than this get in each other's way more than they help.
@@ -130,10 +140,18 @@ fn either(yes: bool, no: bool) -> Option<bool> {
 }
 
 pub(super) fn run(cx: &Cx, args: SpawnArgs) -> Outcome<ExitCode> {
-    let (backend, mut command) = backend_and_command(cx, &args)?;
-    if command.is_empty() {
-        command.push("openclaw".to_owned());
-    }
+    let (backend, command) = backend_and_command(cx, &args)?;
+    let given = Some(command.as_slice()).filter(|command| !command.is_empty());
+    let ready = match profile::choose(&cx.app, args.profile.as_deref(), given.is_some())? {
+        Some(name) => profile::apply(&cx.app, &name, given)?,
+        None => Ready {
+            command: given.map_or_else(|| vec!["openclaw".to_owned()], <[String]>::to_vec),
+            ..Ready::default()
+        },
+    };
+    let here = args.repo.clone().unwrap_or_else(|| PathBuf::from("."));
+    let instructions = skill::load(&cx.app, &args.skill, &here)?;
+    let model = models::choose(&cx.app, args.model, args.model_tier.as_deref(), ready.model)?;
     let team = TeamName::parse(args.team.unwrap_or_else(|| "default".to_owned()))?;
     let agent = args.agent_name.unwrap_or_else(|| format!("agent-{}", cx.app.ids.hex(6)));
     let workspace = match either(args.workspace, args.no_workspace) {
@@ -149,16 +167,18 @@ pub(super) fn run(cx: &Cx, args: SpawnArgs) -> Outcome<ExitCode> {
         agent: AgentName::parse(agent)?,
         agent_type: args.agent_type,
         backend,
-        command,
+        command: ready.command,
         mission: args.task.map(Mission::of),
         workspace,
         repo: args.repo,
-        skip_permissions: either(args.skip_permissions, args.no_skip_permissions),
+        skip_permissions: either(args.skip_permissions, args.no_skip_permissions)
+            .or(ready.permissions.map(|level| level == "full")),
         replace: args.replace,
-        model: args.model,
+        model,
         resume: args.resume,
         keepalive: either(args.keepalive, args.no_keepalive).unwrap_or(false),
-        env: std::collections::BTreeMap::new(),
+        env: ready.env,
+        setup: Setup { instructions, ..ready.setup },
     };
     let spawned = spawn::spawn(&cx.app, &request)?;
     show(cx, &spawned)

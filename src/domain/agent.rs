@@ -59,7 +59,7 @@ pub type SpawnRegistry = IndexMap<String, SpawnEntry>;
 
 /// How an agent is to be run: everything that its runner needs, and a later respawn.
 ///
-/// Only the user may read this document: the environment can hold secrets.
+/// Only the user may read this document: the environment can hold what only they shall know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LaunchPlan {
     /// `clawteam.launch-plan/1`.
@@ -88,6 +88,9 @@ pub struct LaunchPlan {
     pub env: BTreeMap<String, String>,
     /// What it must not inherit.
     pub unset: Vec<String>,
+    /// Where the rest of its environment comes from.
+    #[serde(flatten)]
+    pub sources: Sources,
     /// What it is told to do.
     pub prompt: Option<String>,
     /// Whether the prompt is typed into its terminal.
@@ -106,6 +109,30 @@ pub struct LaunchPlan {
     /// Fields that this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+/// Where the values come from that a launch plan does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sources {
+    /// The profile that the agent runs with.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub profile: String,
+    /// Variables whose values are secrets, with the references that they are looked up by each
+    /// time that it starts.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, String>,
+    /// Variables that it has from whoever starts it, if they have them, and that are not written
+    /// down: most likely secrets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inherited: Vec<String>,
+}
+
+impl Sources {
+    /// Whether the plan holds the whole environment.
+    pub fn is_empty(&self) -> bool {
+        self.secrets.is_empty() && self.inherited.is_empty()
+    }
 }
 
 /// How an agent is started again: command lines in which [`SESSION_MARK`] stands for the session

@@ -4,6 +4,7 @@
 //! and defaults are those of Python's ClawTeam, so that both can work on the same files; what a
 //! document holds beyond the fields known here is kept as it is.
 
+pub mod activity;
 pub mod agent;
 pub mod agent_cli;
 pub mod agent_state;
@@ -12,16 +13,20 @@ pub mod artifact;
 pub mod board;
 pub mod chain;
 pub mod cost;
+pub mod event;
 pub mod expr;
 pub mod fence;
 pub mod fields;
 pub mod harness;
+pub mod hook;
 pub mod identity;
 pub mod lax;
+pub mod leader_watch;
 pub mod message;
 pub mod notification;
 pub mod notify_rules;
 pub mod overlap;
+pub mod plugin;
 pub mod prime;
 pub mod profile;
 pub mod prompt;
@@ -29,6 +34,7 @@ pub mod provision;
 pub mod queue;
 pub mod runtime;
 pub mod schedule;
+pub mod secret;
 pub mod session;
 pub mod settings;
 pub mod setup;

@@ -230,6 +230,23 @@ pub fn confirm(question: &str) -> bool {
         && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
+/// Asks for a line; an empty one means `usual`. `None` if nobody answers.
+pub fn ask(question: &str, usual: &str) -> Option<String> {
+    let offer = if usual.is_empty() { String::new() } else { format!(" [{usual}]") };
+    let _ = write!(io::stderr(), "{}: ", printable(&format!("{question}{offer}"), false));
+    let _ = io::stderr().flush();
+    let mut answer = String::new();
+    match io::stdin().read_line(&mut answer) {
+        Ok(0) | Err(_) => None,
+        Ok(_) => Some(answer.trim()).map(|text| if text.is_empty() { usual } else { text }.into()),
+    }
+}
+
+/// Whether somebody can be asked.
+pub fn can_ask() -> bool {
+    io::stdin().is_terminal()
+}
+
 /// All of standard input.
 pub fn read_stdin() -> Outcome<String> {
     io::read_to_string(io::stdin()).map_err(|error| ReadError(error).into())

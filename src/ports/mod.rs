@@ -13,6 +13,6 @@ pub mod web;
 pub use dotfiles::Dotfiles;
 pub use foreign::{ForeignFile, ForeignFiles};
 pub use git::{Git, GitError};
-pub use process::{Captured, Cut, Host, ProcessId, Processes, Program};
+pub use process::{Captured, Cut, Handover, Host, ProcessId, Processes, Program};
 pub use terminal::{Terminal, TerminalError};
 pub use web::Web;

@@ -74,6 +74,12 @@ pub struct Host {
     pub boot_id: String,
 }
 
+/// Something that is offered to another process.
+pub trait Handover: Send {
+    /// Where it can be taken.
+    fn path(&self) -> &Path;
+}
+
 /// Starting, looking at and ending processes.
 pub trait Processes: Send + Sync {
     /// The process that runs under `pid` now, if any. A process that has ended but was not yet
@@ -152,8 +158,28 @@ pub trait Processes: Send + Sync {
     /// Returns its process number. The program should [`detach`](Self::detach) itself.
     fn start_in_background(&self, argv: &[String], cwd: &Path, log: &Path) -> io::Result<u32>;
 
+    /// Starts a program with these variables besides those of this process, in the background,
+    /// without input and output. Nobody waits for it; it should [`detach`](Self::detach) itself.
+    fn start_detached(&self, argv: &[String], env: &BTreeMap<String, String>) -> io::Result<()>;
+
+    /// Offers bytes to one process of this user that is told where ([`Handover::path`]). They are
+    /// written to no file, and the offer ends with what is returned.
+    fn hand_over(&self, secret: Vec<u8>) -> io::Result<Box<dyn Handover>>;
+
+    /// Takes what another process of this user offers at `path`.
+    fn take_over(&self, path: &Path) -> io::Result<Vec<u8>>;
+
     /// Leaves the session of whoever started this process: the end of their terminal is not ours.
     fn detach(&self);
+
+    /// Runs programs to their end, each of which reads what the one before writes. The first reads
+    /// what `next` gives, until that is `None` or a program has ended. Returns the exit status of
+    /// the last that did not succeed, or 0.
+    fn feed(
+        &self,
+        chain: &[Vec<String>],
+        next: &mut dyn FnMut() -> Option<Vec<u8>>,
+    ) -> io::Result<i32>;
 
     /// Waits until this process's group has the terminal, if it has one and is to get it (see
     /// [`run`](Self::run)). A program that reads its terminal before that is refused.

@@ -6,7 +6,9 @@
 )]
 
 mod capture;
+mod feed;
 mod group;
+mod handover;
 mod linux;
 mod ps;
 mod run;
@@ -20,7 +22,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::core::text;
 use crate::ports::process::Ended;
-use crate::ports::{Captured, Host, ProcessId, Processes, Program};
+use crate::ports::{Captured, Handover, Host, ProcessId, Processes, Program};
 
 /// The processes of this machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -141,9 +143,29 @@ impl Processes for SystemProcesses {
         run::in_background(argv, cwd, log)
     }
 
+    fn start_detached(&self, argv: &[String], env: &BTreeMap<String, String>) -> io::Result<()> {
+        run::detached(argv, env)
+    }
+
+    fn hand_over(&self, secret: Vec<u8>) -> io::Result<Box<dyn Handover>> {
+        Ok(Box::new(handover::offer(secret)?))
+    }
+
+    fn take_over(&self, path: &Path) -> io::Result<Vec<u8>> {
+        handover::take(path)
+    }
+
     fn detach(&self) {
         // Fails only for who leads a group already, and then there is nothing to leave.
         let _ = rustix::process::setsid();
+    }
+
+    fn feed(
+        &self,
+        chain: &[Vec<String>],
+        next: &mut dyn FnMut() -> Option<Vec<u8>>,
+    ) -> io::Result<i32> {
+        feed::feed(chain, next)
     }
 
     fn await_terminal(&self) {

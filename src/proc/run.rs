@@ -111,6 +111,16 @@ pub(super) fn in_background(argv: &[String], cwd: &Path, log: &Path) -> io::Resu
     Ok(child.id())
 }
 
+/// Starts a program that nobody waits for; see [`crate::ports::Processes::start_detached`].
+pub(super) fn detached(argv: &[String], env: &BTreeMap<String, String>) -> io::Result<()> {
+    let mut command = command(argv)?;
+    command.envs(env).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn()?;
+    // A process that goes on for long collects it; of one that ends, init does.
+    thread::spawn(move || child.wait());
+    Ok(())
+}
+
 /// How long the terminal may take to be handed over.
 const TERMINAL_WAIT: Duration = Duration::from_secs(2);
 

@@ -1,7 +1,7 @@
 //! The documents of a launched team: made in one commit, and taken back.
 
 use super::Plan;
-use crate::app::{App, agents, task, team};
+use crate::app::{App, agents, hook, task, team};
 use crate::core::{AgentName, Outcome, Stamp};
 use crate::domain::Extra;
 use crate::domain::task::Task;
@@ -14,6 +14,9 @@ pub(super) fn team(app: &App, plan: &Plan) -> Outcome<bool> {
     let made = document(app, plan)?;
     let inboxes: Result<Vec<AgentName>, _> = made.members.iter().map(Member::inbox).collect();
     let inboxes = inboxes?;
+    let tasks = plan.tasks.iter();
+    let events = tasks.map(|new| task::about_to_create(&plan.team, &new.subject, &new.owner));
+    hook::emit_all(app, events.collect());
     let fresh = app.store.backend().list_dirs(&Dir::inboxes(&plan.team))?.is_empty();
     let mut locked = app.store.lock(&Scope::Team(plan.team.clone()))?;
     if team::find(app, &plan.team)?.is_some() {

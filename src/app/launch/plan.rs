@@ -5,11 +5,10 @@ use std::path::Path;
 
 use super::{Plan, Planned, Request};
 use crate::app::spawn::{self, Mission, WorkspaceMode};
-use crate::app::{App, task, team, template};
+use crate::app::{App, models, profile, task, team, template};
 use crate::core::{AgentName, Diagnose, Outcome, TaskId, TeamName};
 use crate::domain::Extra;
 use crate::domain::agent::BackendKind;
-use crate::domain::profile::{self, Profile};
 use crate::domain::provision::Provision;
 use crate::domain::task::{NewTask, Others, Task, create};
 use crate::domain::team::TeamError;
@@ -94,12 +93,10 @@ pub fn plan_of(app: &App, request: &Request, parsed: Parsed) -> Outcome<Plan> {
     if team::find(app, &team)?.is_some() {
         return Err(TeamError::Exists(team.to_string()).into());
     }
-    let profile = request.profile.as_deref().map(|name| profile::find(&app.settings, name));
-    let profile = profile.transpose()?;
     let backend = backend(app, request, &template)?;
     let mut members = Vec::new();
     for agent in template.members() {
-        members.push(member(app, request, &template, agent, &team, backend, profile.as_ref())?);
+        members.push(member(app, request, &template, agent, &team, backend)?);
     }
     let here = check_places(app, request, &members)?;
     for planned in &members {
@@ -161,23 +158,22 @@ fn member(
     agent: &TemplateAgent,
     team: &TeamName,
     backend: BackendKind,
-    profile: Option<&Profile>,
 ) -> Outcome<Planned> {
     let values = Values { goal: &request.goal, team_name: team.as_str(), agent_name: &agent.name };
     let filled = |text: &String| fill(text, &values);
     let own =
         agent.command.clone().or((!request.command.is_empty()).then(|| request.command.clone()));
     let mut env = request.env.clone();
-    let command = match profile {
-        Some(profile) => {
-            let var = |name: &str| app.env.get(name).map(str::to_owned);
-            let applied = profile.apply(own.as_deref(), var)?;
-            env.extend(applied.env);
-            applied.command
-        }
-        None => own.unwrap_or_else(|| template.command.clone()),
+    let ready = if let Some(name) = &request.profile {
+        profile::apply(app, name, own.as_deref())?
+    } else {
+        let command = own.unwrap_or_else(|| template.command.clone());
+        profile::Ready { command, ..profile::Ready::default() }
     };
-    let command = with_own_program(app, command);
+    env.extend(ready.env);
+    let command = with_own_program(app, ready.command);
+    // An endpoint serves its own models only: the profile's counts more than the template's.
+    let asked = request.model.clone().or(ready.model);
     // One that was told to run in tmux follows the others where there is no tmux.
     let own_backend = match (request.backend, agent.backend.as_deref()) {
         (Some(backend), _) => backend,
@@ -189,7 +185,7 @@ fn member(
     if task.trim().is_empty() {
         task = usual_task(&request.goal);
     }
-    let permissions = permissions(request, template, agent);
+    let permissions = permissions(request, template, agent).or(ready.permissions.as_deref());
     let workspace = if request.workspace { WorkspaceMode::Always } else { WorkspaceMode::Never };
     Ok(Planned {
         id: app.ids.hex(12),
@@ -216,8 +212,9 @@ fn member(
             repo: request.repo.clone(),
             skip_permissions: permissions.map(|level| level == "full"),
             replace: false,
-            model: chosen_model(app, request, template, agent),
+            model: chosen_model(app, request, asked.as_deref(), template, agent),
             env,
+            setup: ready.setup,
         },
     })
 }
@@ -261,19 +258,17 @@ fn usual_task(goal: &str) -> String {
 fn chosen_model(
     app: &App,
     request: &Request,
+    asked: Option<&str>,
     template: &Template,
     agent: &TemplateAgent,
 ) -> Option<String> {
     let usual = app.setting("default_model");
     let choice = ModelChoice {
-        asked: request.model.as_deref(),
+        asked,
         strategy: request.model_strategy.as_deref(),
         usual: Some(usual.as_str()).filter(|model| !model.is_empty()),
     };
-    let tiers = app.settings.document.get("model_tiers");
-    model(template, agent, &choice, |tier| {
-        tiers.and_then(|tiers| tiers.get(tier)).and_then(|m| m.as_str()).map(str::to_owned)
-    })
+    model(template, agent, &choice, |tier| models::set(app, tier))
 }
 
 fn warn_of_size(app: &App, request: &Request, template: &Template) {

@@ -7,9 +7,10 @@ use super::{Flow, LaunchStatus, Launched, Member, MemberStatus, Plan, Planned, f
 use crate::app::provision::Terms;
 use crate::app::spawn::{self, Spawned};
 use crate::app::wait::Stop;
-use crate::app::{App, agents, liveness};
+use crate::app::{App, agents, hook, liveness};
 use crate::core::{Outcome, TeamName};
 use crate::domain::agent::{AgentRecord, BackendKind, RunState};
+use crate::domain::event::Event;
 use crate::ports::terminal::Delivery;
 
 /// How often a request to end is looked for.
@@ -55,6 +56,11 @@ pub fn launch(app: &App, plan: &Plan, hearers: Hearers<'_>) -> Outcome<Launched>
     // Only now: nobody could do what it asks for before, and a team that is taken back has none.
     let mut workflow = None;
     let over = matches!(status, LaunchStatus::Failed | LaunchStatus::Interrupted);
+    if !over {
+        let event = Event::new("TeamLaunch", plan.team.as_str());
+        let event = event.with("template", plan.template.as_str());
+        hook::emit(app, event.with("agent_count", agents.len()));
+    }
     if let Some(flow) = plan.flow.as_ref().filter(|_| !over) {
         match flow::begin(app, plan, flow) {
             Ok(started) => workflow = Some(started),

@@ -92,6 +92,7 @@ pub fn fail(
     commit_one(&mut locked, team, &failed, Some(current.revision))?;
     drop(locked);
     wake(app, team, [&failed]);
+    super::tell_changes(app, team, [(&current.value, &failed)]);
     Ok(failed)
 }
 

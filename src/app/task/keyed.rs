@@ -1,6 +1,7 @@
 //! Tasks that a workflow makes: once for a key, and closed when nobody needs them any more.
 
-use super::{App, commit_one, create, load};
+use super::{App, commit_one, create_now, load};
+use crate::app::hook;
 use crate::core::{Outcome, TaskId, TeamName};
 use crate::domain::task::{self, NewTask, Task, TaskError};
 use crate::store::{Key, Scope, StoreError};
@@ -27,7 +28,9 @@ pub fn create_keyed(app: &App, team: &TeamName, id: TaskId, new: NewTask) -> Out
         doc.value.id = id.to_string();
         return same(doc.value);
     }
-    match create(app, team, new) {
+    // A run has decided to make it: a hook hears of it, but cannot refuse it.
+    hook::emit(app, super::about_to_create(team, &new.subject, &new.owner));
+    match create_now(app, team, new) {
         Err(failure) => {
             let conflict = matches!(failure.downcast(), Some(StoreError::Conflict { .. }));
             // Somebody was faster, perhaps with the same task.

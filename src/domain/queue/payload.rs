@@ -358,58 +358,6 @@ pub struct Plugin {
     pub config: Value,
 }
 
-/// What a plugin says about itself in `plugin.toml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PluginManifest {
-    /// Its name; the name of its directory counts.
-    pub name: String,
-    /// Which version of it.
-    #[serde(default)]
-    pub version: String,
-    /// What it does.
-    #[serde(default)]
-    pub description: String,
-    /// Who made it.
-    #[serde(default)]
-    pub author: String,
-    /// The program, relative to its directory, with arguments.
-    pub entry: Entry,
-    /// What it needs to be allowed; told to the user, not enforced.
-    #[serde(default)]
-    pub permissions: Vec<String>,
-    /// How it is talked to; only 1 is known.
-    #[serde(default = "one")]
-    pub protocol: u32,
-    /// How long a call may take, if that is less than an attempt may.
-    #[serde(default)]
-    pub timeout: Option<Span>,
-}
-
-fn one() -> u32 {
-    1
-}
-
-/// The program of a plugin.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Entry {
-    /// The program.
-    Program(String),
-    /// The program and its arguments.
-    Words(Vec<String>),
-}
-
-impl Entry {
-    /// The program and its arguments.
-    pub fn words(&self) -> Vec<String> {
-        match self {
-            Self::Program(program) => vec![program.clone()],
-            Self::Words(words) => words.clone(),
-        }
-    }
-}
-
 /// How branches are brought together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

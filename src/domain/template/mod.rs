@@ -15,7 +15,7 @@ use super::task::Priority;
 use crate::core::Diagnose;
 
 pub use fill::{Values, fill};
-pub use model::{ModelChoice, model};
+pub use model::{ModelChoice, model, tier_model};
 pub use told::{Told, commands, sleeps};
 
 /// What agents may do without asking: nothing, change files, everything.

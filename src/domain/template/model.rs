@@ -20,6 +20,12 @@ const TIERS: [(&str, &str); 3] =
 /// What the type of an agent that needs a strong model has in it.
 const DEMANDING: [&str; 4] = ["leader", "reviewer", "architect", "manager"];
 
+/// The model of the tier `name`: what `set`, which knows the settings, says, or what is usual.
+pub fn tier_model(name: &str, set: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let usual = || TIERS.iter().find(|(tier, _)| *tier == name).map(|(_, m)| (*m).to_owned());
+    set(name).or_else(usual)
+}
+
 /// The model for `agent`. `tier` gives what the settings say of a tier.
 pub fn model(
     template: &Template,
@@ -27,10 +33,7 @@ pub fn model(
     choice: &ModelChoice<'_>,
     tier: impl Fn(&str) -> Option<String>,
 ) -> Option<String> {
-    let of_tier = |name: &str| {
-        let usual = TIERS.iter().find(|(tier, _)| *tier == name).map(|(_, m)| (*m).to_owned());
-        tier(name).or(usual)
-    };
+    let of_tier = |name: &str| tier_model(name, &tier);
     if let Some(named) = choice.asked.map(str::to_owned).or_else(|| agent.model.clone()) {
         return Some(named);
     }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{Nature, Tool};
 use crate::app::launch;
+use crate::app::profile;
 use crate::app::spawn::{self, Mission, WorkspaceMode};
 use crate::app::wait::Stop;
 use crate::core::{Diagnose, Outcome, TeamName};
@@ -48,6 +49,8 @@ pub(super) const TOOLS: &[Tool] = &[
             REPO,
             maybe("command", Kind::Texts).about("The agents' program and arguments"),
             maybe("model", Kind::Text),
+            maybe("permissions", Kind::Text)
+                .about("What agents may do without asking: ask, edit or full"),
         ],
         nature: Nature::Works,
         run: launch_team,
@@ -101,6 +104,7 @@ fn spawn_agent(call: Call) -> Outcome<Answer> {
         resume: false,
         keepalive: false,
         env: std::collections::BTreeMap::new(),
+        setup: profile::Setup::default(),
     };
     let spawned = spawn::spawn(&call.app, &request)?;
     let mut answer = json!({
@@ -130,6 +134,7 @@ fn launch_team(call: Call) -> Outcome<Answer> {
         repo: call.args.some("repo").map(PathBuf::from),
         command: call.args.list("command"),
         model: call.args.some("model"),
+        permissions: call.args.some("permissions"),
         ..launch::Request::default()
     };
     let plan = launch::plan(&call.app, &request)?;

@@ -35,8 +35,9 @@ pub(super) enum Walk {
 }
 
 /// Directories at the top whose documents are not checked one by one.
-const LEFT_ALONE: [&str; 9] = [
+const LEFT_ALONE: [&str; 10] = [
     "activity",
+    "hooks",
     "plugins",
     "quarantine",
     "queues",

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::command::{capture, program, report};
 use super::{Answer, Job, limit};
+use crate::domain::plugin::PluginManifest;
 use crate::domain::queue::QueueError;
-use crate::domain::queue::payload::{self, Parse, PluginManifest};
+use crate::domain::queue::payload::{self, Parse};
 use crate::ports::Program;
 use crate::store::Dir;
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{Answer, Job};
+use crate::app::profile::Setup;
 use crate::app::spawn::{Request, WorkspaceMode, spawn as start, workspace_mode};
 use crate::app::{liveness, task, team};
 use crate::core::{Outcome, TaskId};
@@ -60,6 +61,7 @@ fn run(job: &Job<'_>, wanted: &Spawn) -> Outcome<String> {
         replace: false,
         model: None,
         env: BTreeMap::new(),
+        setup: Setup::default(),
     };
     Ok(start(app, &request)?.message)
 }
