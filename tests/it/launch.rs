@@ -258,6 +258,24 @@ fn what_agents_may_do_is_said_for_all_for_one_or_by_whoever_launches() {
     crew.world.run(&["launch", "levels", "--permissions", "some"]).exits(2);
 }
 
+#[test]
+fn what_an_agent_may_do_reaches_its_program() {
+    let crew = Crew::new();
+    let claude = crew.world.cwd().join("claude");
+    fs::write(&claude, "#!/bin/sh\nsleep 600\n").expect("a file can be written");
+    fs::set_permissions(&claude, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    crew.template("one", "[template]\ncommand = [\"./claude\"]\n[template.leader]\nname = \"l\"\n");
+    let argv = |level: &str| {
+        let plan =
+            ["launch", "one", "--dry-run", "--backend", "subprocess", "--permissions", level];
+        let told = crew.world.run(&[&["--json"], &plan[..]].concat()).exits(0).json();
+        told["agents"][0]["argv"].to_string()
+    };
+    assert!(argv("edit").contains("acceptEdits"), "{}", argv("edit"));
+    let ask = argv("ask");
+    assert!(!ask.contains("acceptEdits") && !ask.contains("dangerously"), "{ask}");
+}
+
 /// Each of eight agents gets ready only when all others have begun to.
 const TOGETHER: &str = r#"
 [template]
