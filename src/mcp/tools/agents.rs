@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{Nature, Tool};
-use crate::app::launch;
-use crate::app::profile;
+use crate::app::profile::{self, Ready};
 use crate::app::spawn::{self, Mission, WorkspaceMode};
 use crate::app::wait::Stop;
+use crate::app::{launch, models};
 use crate::core::{Diagnose, Outcome, TeamName};
 use crate::domain::agent::BackendKind;
 use crate::domain::team::GENERAL_PURPOSE;
@@ -27,6 +27,7 @@ pub(super) const TOOLS: &[Tool] = &[
             required("agent_name"),
             text("task", "").about("What it shall do"),
             maybe("command", Kind::Texts).about("Its program and arguments; openclaw by default"),
+            maybe("profile", Kind::Text).about("The profile that it runs with"),
             BACKEND,
             text("agent_type", GENERAL_PURPOSE),
             maybe("workspace", Kind::Truth).about("Whether it gets a worktree"),
@@ -80,10 +81,16 @@ fn backend(call: &Call) -> Outcome<Option<BackendKind>> {
 }
 
 fn spawn_agent(call: Call) -> Outcome<Answer> {
-    let mut command = call.args.list("command");
-    if command.is_empty() {
-        command.push("openclaw".to_owned());
-    }
+    let command = call.args.list("command");
+    let given = Some(command.as_slice()).filter(|command| !command.is_empty());
+    let asked = call.args.some("profile");
+    let ready = match profile::choose(&call.app, asked.as_deref(), given.is_some())? {
+        Some(name) => profile::apply(&call.app, &name, given)?,
+        None => Ready {
+            command: given.map_or_else(|| vec!["openclaw".to_owned()], <[String]>::to_vec),
+            ..Ready::default()
+        },
+    };
     let workspace = match call.args.truth("workspace") {
         Some(true) => WorkspaceMode::Always,
         Some(false) => WorkspaceMode::Never,
@@ -94,17 +101,17 @@ fn spawn_agent(call: Call) -> Outcome<Answer> {
         agent: call.agent("agent_name")?,
         agent_type: call.args.text("agent_type"),
         backend: backend(&call)?,
-        command,
+        command: ready.command,
         mission: call.args.some("task").map(Mission::of),
         workspace,
         repo: call.args.some("repo").map(PathBuf::from),
-        skip_permissions: None,
+        skip_permissions: ready.permissions.map(|level| level == "full"),
         replace: call.args.truth("replace").unwrap_or(false),
-        model: call.args.some("model"),
+        model: models::choose(&call.app, call.args.some("model"), None, ready.model)?,
         resume: false,
         keepalive: false,
-        env: std::collections::BTreeMap::new(),
-        setup: profile::Setup::default(),
+        env: ready.env,
+        setup: ready.setup,
     };
     let spawned = spawn::spawn(&call.app, &request)?;
     let mut answer = json!({
