@@ -11,6 +11,7 @@ mod cost;
 mod crew;
 mod demo;
 mod doctor;
+mod extend;
 mod git;
 mod harness;
 mod install;
@@ -36,6 +37,7 @@ mod support;
 mod template;
 mod tidy;
 mod tmux;
+mod watch;
 mod workflow;
 
 use std::time::{Duration, Instant};

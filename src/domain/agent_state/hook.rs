@@ -12,6 +12,9 @@ use crate::core::text::cut;
 /// enough for a document that is rewritten at every turn.
 const QUESTION_CHARS_MAX: usize = 4000;
 
+/// How Codex 0.169 begins when it asks its model for a title.
+const TITLE: &str = "Generate a concise, single-line task title";
+
 /// What an event says about the agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
@@ -153,8 +156,7 @@ fn codex(event: &str, payload: &Value) -> Option<(News, Option<Answer>)> {
 /// says nothing about the agent.
 fn makes_title(payload: &Value) -> bool {
     let first = payload.get("input-messages").and_then(|messages| messages.get(0));
-    let begins = "Generate a concise, single-line task title";
-    first.and_then(Value::as_str).is_some_and(|text| text.starts_with(begins))
+    first.and_then(Value::as_str).is_some_and(|text| text.starts_with(TITLE))
 }
 
 fn gemini(event: &str, payload: &Value) -> Option<(News, Option<Answer>)> {
