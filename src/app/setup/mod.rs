@@ -115,7 +115,7 @@ impl Diagnose for SetupError {
 }
 
 /// How long a command of a program may take.
-const COMMAND_MAX: Duration = Duration::from_secs(60);
+const COMMAND_MAX: Duration = Duration::from_secs(180);
 
 fn place(app: &App, files: &dyn Dotfiles, wish: &Wish) -> Outcome<Place> {
     let home = app.env.home().ok_or(SetupError::NoHome)?;

@@ -6,17 +6,21 @@ use serde_json::json;
 
 use super::{Nature, Tool};
 use crate::app::profile::{self, Ready};
-use crate::app::spawn::{self, Mission, WorkspaceMode};
+use crate::app::spawn::{self, Mission, Options, WorkspaceMode};
 use crate::app::wait::Stop;
 use crate::app::{launch, models};
 use crate::core::{Diagnose, Outcome, TeamName};
 use crate::domain::agent::BackendKind;
+use crate::domain::agent_cli::Level;
 use crate::domain::team::GENERAL_PURPOSE;
 use crate::mcp::args::{Kind, Param, maybe, required, text, truth};
 use crate::mcp::call::{Answer, Call, to_value};
 
 const BACKEND: Param = maybe("backend", Kind::Text).about("tmux or subprocess");
 const REPO: Param = maybe("repo", Kind::Text).about("The repository, or the directory to work in");
+
+const PERMISSIONS: Param =
+    maybe("permissions", Kind::Text).about("What it may do without asking: ask, edit or full");
 
 pub(super) const TOOLS: &[Tool] = &[
     Tool {
@@ -33,6 +37,7 @@ pub(super) const TOOLS: &[Tool] = &[
             maybe("workspace", Kind::Truth).about("Whether it gets a worktree"),
             REPO,
             maybe("model", Kind::Text),
+            PERMISSIONS,
             truth("replace", false).about("Stop it first if it runs already"),
         ],
         nature: Nature::Works,
@@ -50,8 +55,7 @@ pub(super) const TOOLS: &[Tool] = &[
             REPO,
             maybe("command", Kind::Texts).about("The agents' program and arguments"),
             maybe("model", Kind::Text),
-            maybe("permissions", Kind::Text)
-                .about("What agents may do without asking: ask, edit or full"),
+            PERMISSIONS,
         ],
         nature: Nature::Works,
         run: launch_team,
@@ -96,6 +100,8 @@ fn spawn_agent(call: Call) -> Outcome<Answer> {
         Some(false) => WorkspaceMode::Never,
         None => spawn::workspace_mode(&call.app.settings, &call.app.env),
     };
+    let level = call.args.some("permissions").or(ready.permissions);
+    let level = level.map(|level| level.parse::<Level>()).transpose()?;
     let request = spawn::Request {
         team: TeamName::parse(call.args.text("team_name"))?,
         agent: call.agent("agent_name")?,
@@ -105,12 +111,13 @@ fn spawn_agent(call: Call) -> Outcome<Answer> {
         mission: call.args.some("task").map(Mission::of),
         workspace,
         repo: call.args.some("repo").map(PathBuf::from),
-        skip_permissions: ready.permissions.map(|level| level == "full"),
+        skip_permissions: None,
         replace: call.args.truth("replace").unwrap_or(false),
         model: models::choose(&call.app, call.args.some("model"), None, ready.model)?,
         resume: false,
         keepalive: false,
         env: ready.env,
+        options: Options { level, ..Options::default() },
         setup: ready.setup,
     };
     let spawned = spawn::spawn(&call.app, &request)?;
@@ -120,9 +127,16 @@ fn spawn_agent(call: Call) -> Outcome<Answer> {
         "agentName": spawned.agent,
         "agentId": spawned.agent_id,
         "message": spawned.message,
+        "stage": spawned.stage,
     });
     if let Some(prompt) = spawned.prompt {
         answer["prompt"] = to_value(&prompt);
+    }
+    if !spawned.answered.is_empty() {
+        answer["answered"] = to_value(&spawned.answered);
+    }
+    if let Some(dialog) = spawned.asks {
+        answer["dialog"] = to_value(&dialog);
     }
     if let Some(branch) = spawned.branch {
         answer["workspace"] = spawned.cwd.into();
