@@ -12,6 +12,7 @@ mod cost;
 mod crew;
 mod demo;
 mod doctor;
+mod extend;
 mod git;
 mod harness;
 mod install;
@@ -37,6 +38,7 @@ mod support;
 mod template;
 mod tidy;
 mod tmux;
+mod watch;
 mod workflow;
 
 use std::time::{Duration, Instant};
