@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::gource::{self, GourceArgs};
 use super::{Cx, args};
 use crate::app::board::{self, Watch};
 use crate::app::team;
@@ -32,6 +33,8 @@ pub(super) enum BoardCommand {
         /// The team
         team: String,
     },
+    /// Show what happened in a team as a moving picture, with Gource
+    Gource(GourceArgs),
     /// Do nothing: a board is always up to date
     Update {
         /// The team
@@ -66,6 +69,7 @@ pub(super) fn run(cx: &Cx, command: BoardCommand) -> Outcome<ExitCode> {
             let payload = json!({"status": "attached", "team": team, "detail": detail});
             cx.out.result(&payload, || format!("OK {detail}"))?;
         }
+        BoardCommand::Gource(args) => gource::run(cx, args)?,
         BoardCommand::Update { team, agent } => update(cx, team, agent)?,
     }
     Ok(ExitCode::SUCCESS)

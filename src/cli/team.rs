@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Cx;
 use super::team_life::{self, ResumeArgs, StopArgs};
+use super::team_watch::{self, WatchArgs};
 use crate::app::{agent_state, session, team};
 use crate::core::{AgentName, Diagnose, Failure, Outcome, TeamName};
 use crate::domain::agent_state::StatePart;
@@ -25,6 +26,8 @@ pub(super) enum TeamCommand {
         /// The team
         team: String,
     },
+    /// Remind the leader when something has happened
+    Watch(WatchArgs),
     /// Add a member to a team
     AddMember(AddMemberArgs),
     /// Stop the agents of a team, or one of them; what they made stays
@@ -92,6 +95,7 @@ pub(super) fn run(cx: &Cx, command: TeamCommand) -> Outcome<ExitCode> {
         TeamCommand::SpawnTeam(args) => return spawn_team(cx, args),
         TeamCommand::Discover => discover(cx)?,
         TeamCommand::Status { team } => status(cx, &team)?,
+        TeamCommand::Watch(args) => team_watch::run(cx, args)?,
         TeamCommand::AddMember(args) => add_member(cx, args)?,
         TeamCommand::Stop(args) => return team_life::stop(cx, args),
         TeamCommand::Resume(args) => return team_life::resume(cx, args),

@@ -4,6 +4,7 @@
 //! and defaults are those of Python's ClawTeam, so that both can work on the same files; what a
 //! document holds beyond the fields known here is kept as it is.
 
+pub mod activity;
 pub mod agent;
 pub mod agent_cli;
 pub mod agent_state;
@@ -20,6 +21,7 @@ pub mod harness;
 pub mod hook;
 pub mod identity;
 pub mod lax;
+pub mod leader_watch;
 pub mod message;
 pub mod notification;
 pub mod notify_rules;

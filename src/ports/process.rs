@@ -172,6 +172,15 @@ pub trait Processes: Send + Sync {
     /// Leaves the session of whoever started this process: the end of their terminal is not ours.
     fn detach(&self);
 
+    /// Runs programs to their end, each of which reads what the one before writes. The first reads
+    /// what `next` gives, until that is `None` or a program has ended. Returns the exit status of
+    /// the last that did not succeed, or 0.
+    fn feed(
+        &self,
+        chain: &[Vec<String>],
+        next: &mut dyn FnMut() -> Option<Vec<u8>>,
+    ) -> io::Result<i32>;
+
     /// Waits until this process's group has the terminal, if it has one and is to get it (see
     /// [`run`](Self::run)). A program that reads its terminal before that is refused.
     fn await_terminal(&self);

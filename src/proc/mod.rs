@@ -6,6 +6,7 @@
 )]
 
 mod capture;
+mod feed;
 mod group;
 mod handover;
 mod linux;
@@ -157,6 +158,14 @@ impl Processes for SystemProcesses {
     fn detach(&self) {
         // Fails only for who leads a group already, and then there is nothing to leave.
         let _ = rustix::process::setsid();
+    }
+
+    fn feed(
+        &self,
+        chain: &[Vec<String>],
+        next: &mut dyn FnMut() -> Option<Vec<u8>>,
+    ) -> io::Result<i32> {
+        feed::feed(chain, next)
     }
 
     fn await_terminal(&self) {

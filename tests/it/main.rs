@@ -37,6 +37,7 @@ mod support;
 mod template;
 mod tidy;
 mod tmux;
+mod watch;
 mod workflow;
 
 use std::time::{Duration, Instant};

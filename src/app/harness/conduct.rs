@@ -274,7 +274,9 @@ fn still_plans(
     run: &Harness,
     seen: &[(Hand, Seen)],
 ) -> Outcome<Option<String>> {
-    let busy = seen.iter().find(|(hand, seen)| !hand.idle && !matches!(seen, Seen::Ended(..)));
+    let busy = seen.iter().find(|(hand, seen)| {
+        !hand.idle && !matches!(seen, Seen::Ended(..)) && !hands::is_idle(app, team, hand)
+    });
     let Some((hand, _)) = busy else { return Ok(None) };
     let handed_in = super::artifacts(app, team, run)?;
     let contracts = handed_in.iter().any(|artifact| artifact.kind == "contract");

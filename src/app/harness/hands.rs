@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{HarnessError, change, id_of};
+use crate::app::agent_state::{self, Screens};
 use crate::app::profile::Setup;
 use crate::app::spawn::{self, Mission, Request, Spawned, WorkspaceMode};
 use crate::app::{App, agents, liveness, team, workspace};
 use crate::core::{AgentName, Delivery, Failure, Name, Outcome, TeamName};
 use crate::domain::agent::{AgentRecord, LaunchPlan, RunState};
+use crate::domain::agent_state::State;
 use crate::domain::harness::{EXECUTOR, Hand, Harness, PLANNER, texts};
 use crate::store::Key;
 
@@ -67,6 +69,13 @@ pub(super) fn look(app: &App, team: &TeamName, hand: &Hand) -> Seen {
             Seen::Ended(record.exit_code, why)
         }
     }
+}
+
+/// Whether an agent has ended the turn that it was started for and waits for another.
+pub(super) fn is_idle(app: &App, team: &TeamName, hand: &Hand) -> bool {
+    let Ok(agent) = AgentName::parse(hand.name.clone()) else { return false };
+    let look = agent_state::of(app, team, &agent, Screens::Needed);
+    hand.started && look.is_ok_and(|look| look.seen.state == State::Idle)
 }
 
 /// Whether the prompt of a running agent was to be typed and was not.
