@@ -87,6 +87,7 @@ pub(super) fn plan(
         // One that was never told anything is not told anything now, unless something waits.
         let silent = again.prompt.is_none() && back.unread == 0 && back.tasks.is_empty();
         let prompt = (!silent).then(|| back::resumed(&back));
+        let form = if is_own_name(client, old, &id) { &again.fresh } else { form };
         let argv = filled(form, &id, prompt.as_deref());
         let paste = form.paste && prompt.is_some();
         return Ok((LaunchPlan { instance, argv, prompt, paste, ..old.clone() }, Some(id)));
@@ -96,6 +97,12 @@ pub(super) fn plan(
     let argv = form.fill(&super::spawn::uuid(&app.ids.hex(32)), prompt.as_deref().unwrap_or(""));
     let paste = form.paste && prompt.is_some();
     Ok((LaunchPlan { instance, argv, prompt, paste, ..old.clone() }, None))
+}
+
+/// Whether a session has the name that its program is given at every start, and so goes on with
+/// by itself: `OpenClaw` finds a session by its name.
+fn is_own_name(client: Option<Client>, plan: &LaunchPlan, id: &str) -> bool {
+    client == Some(Client::Openclaw) && id == format!("clawteam-{}-{}", plan.team, plan.agent)
 }
 
 /// The command line of `form`. Without a prompt, what would carry it is left out.

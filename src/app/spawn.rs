@@ -523,7 +523,9 @@ fn resumed(app: &App, request: &Request, cli: &AgentCli) -> Outcome<Option<Strin
             request.agent, cli.name
         )),
     }
-    Ok(found)
+    // OpenClaw finds a session by the name that it is given at every start.
+    let own = format!("clawteam-{}-{}", request.team, request.agent);
+    Ok(found.filter(|id| Client::of(cli) != Some(Client::Openclaw) || *id != own))
 }
 
 /// A random UUID (version 4) of 32 random hexadecimal digits.
