@@ -182,10 +182,7 @@ fn member(
         (None, Some("tmux")) if app.terminal.is_available() => BackendKind::Tmux,
         _ => backend,
     };
-    let mut task = filled(&agent.task);
-    if task.trim().is_empty() {
-        task = usual_task(&request.goal);
-    }
+    let task = Some(filled(&agent.task)).filter(|task| !task.trim().is_empty());
     let permissions = permissions(request, template, agent).or(ready.permissions.as_deref());
     let workspace = if request.workspace { WorkspaceMode::Always } else { WorkspaceMode::Never };
     Ok(Planned {
@@ -203,7 +200,7 @@ fn member(
             backend: Some(own_backend),
             command,
             mission: Some(Mission {
-                task,
+                task: task.unwrap_or_else(|| usual_task(&request.goal)),
                 intent: agent.intent.as_ref().map(filled),
                 end_state: agent.end_state.as_ref().map(filled),
                 constraints: agent.constraints.iter().flatten().map(filled).collect(),
