@@ -136,8 +136,8 @@ fn finished(world: &World) -> Result<String> {
 /// What `team status` says of the agent.
 fn state(world: &World) -> Result<Value> {
     let status = world.json(&["team", "status", TEAM])?;
-    let members = status["members"].as_array().into_iter().flatten();
-    let found = members.filter(|member| member["name"] == AGENT).last();
+    let mut members = status["members"].as_array().into_iter().flatten();
+    let found = members.rfind(|member| member["name"] == AGENT);
     Ok(found.cloned().unwrap_or(Value::Null))
 }
 
@@ -232,7 +232,7 @@ fn returns(world: &mut World) -> Result<String> {
     becomes(world, "idle").map_err(|error| format!("{error}\nresume: {report}"))?;
     inject(world, THIRD)?;
     appears(world, "third.txt")?;
-    let remembers = world.last_request().contains(TASK);
+    let remembers = world.was_asked(&[TASK, THIRD]);
     let memory = if remembers { "with its conversation" } else { "without its conversation" };
     let given = given["status"].as_str().unwrap_or("given");
     Ok(format!(
