@@ -83,8 +83,13 @@ fn work(task: &str) -> Turn {
 fn probed(programs: &Programs, program: &str) -> Result<String> {
     at(programs, program, |world| {
         let learnt = world.json(&["agent", "probe", program])?;
-        let text = learnt.to_string();
-        Ok(text.chars().take(400).collect())
+        let release = &learnt[0]["release"];
+        let screen = &release["screen"];
+        let answered = screen["answered"].as_array().into_iter().flatten();
+        let answered: Vec<&str> = answered.filter_map(|answer| answer["name"].as_str()).collect();
+        let seconds = screen["readySeconds"].as_f64().unwrap_or_default();
+        let version = release["version"].as_str().unwrap_or_default();
+        Ok(format!("{version}: ready after {seconds:.0} s, answered: {}", answered.join(", ")))
     })
 }
 
