@@ -56,7 +56,7 @@ pub(super) struct AnswerArgs {
 pub(super) struct WatchArgs {
     /// The team
     team: String,
-    /// A shell command to run for each question, which is in CLAWTEAM_PERMISSION_…
+    /// A shell command to run for each question, which is in `CLAWTEAM_PERMISSION_…`
     #[arg(long, value_name = "CMD")]
     notify: Option<String>,
     /// Seconds after which to look again even if nothing was heard

@@ -378,6 +378,8 @@ mod tests {
 
     #[test]
     fn without_hooks_the_screen_decides_and_unknown_is_a_state() {
+        use Source as S;
+
         let judged = |terminal, given, transcript: Option<u64>, screen: Option<Screen>| {
             let evidence = Evidence {
                 run: alive(terminal, given),
@@ -388,7 +390,6 @@ mod tests {
             let seen = judge(&evidence);
             (seen.state, seen.source.expect("something tells that it runs"))
         };
-        use Source as S;
         assert_eq!(judged(true, true, None, Some(Screen::Composer)), (State::Idle, S::Screen));
         assert_eq!(judged(true, false, None, Some(Screen::Composer)), (State::Ready, S::Screen));
         assert_eq!(judged(true, true, None, Some(Screen::Unknown)), (State::Unknown, S::Runner));
