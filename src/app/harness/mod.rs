@@ -11,8 +11,9 @@ mod work;
 
 use serde::Serialize;
 
-use super::{App, task};
+use super::{App, hook, task};
 use crate::core::{Diagnose, Name, Outcome, Stamp, TeamName};
+use crate::domain::event::Event;
 use crate::domain::harness::gate::{self, Facts};
 use crate::domain::harness::{Harness, NewHarness, PhaseEnd, SCHEMA};
 use crate::domain::task::Status as TaskStatus;
@@ -365,6 +366,10 @@ fn advance_with(
         then(run);
         Ok(((), Vec::new()))
     })?;
+    let artifacts: Vec<&str> = run.artifacts.keys().map(String::as_str).collect();
+    let event = Event::new("PhaseTransition", team.as_str()).with("from_phase", from.as_str());
+    let event = event.with("to_phase", run.current_phase.as_str());
+    hook::emit(app, event.with("artifacts", artifacts));
     let tasks = work::tasks(app, team, &run)?;
     Ok(Advanced { run, from, tasks })
 }
