@@ -212,13 +212,16 @@ fn member(
             replace: false,
             model: chosen_model(app, request, asked.as_deref(), template, agent),
             env,
-            options: spawn::Options {
-                level: permissions.map(str::parse).transpose()?,
-                ..spawn::Options::default()
-            },
+            options: options(permissions)?,
             setup: ready.setup,
         },
     })
+}
+
+/// The options of a start at a permission level.
+fn options(permissions: Option<&str>) -> Outcome<spawn::Options> {
+    let level = permissions.map(str::parse).transpose()?;
+    Ok(spawn::Options { level, ..spawn::Options::default() })
 }
 
 /// What an agent may do without asking, if anybody says so.
