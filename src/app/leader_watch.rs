@@ -9,10 +9,12 @@ use serde::Serialize;
 use super::inbox::{self, Draft};
 use super::runtime::{self, How, Mode, Note};
 use super::wait::Stop;
-use super::{App, liveness, task, team};
+use super::{App, hook, liveness, task, team};
 use crate::core::{AgentName, Outcome, TeamName};
+use crate::domain::event::Event;
 use crate::domain::leader_watch::{
-    SCHEDULER, Snapshot, Trigger, WatchState, decide, evidence, is_reminder, next_action, reminder,
+    SCHEDULER, Snapshot, Trigger, WatchState, decide, evidence, is_reminder, known_dead,
+    next_action, reminder,
 };
 use crate::domain::message::MessageType;
 use crate::domain::runtime::Envelope;
@@ -93,6 +95,7 @@ fn check(app: &App, watch: &Watch<'_>, first: bool) -> Outcome<Option<Reminded>>
     let dead = liveness::all(app, team).into_iter().filter(|(_, alive)| *alive == Some(false));
     let dead = dead.map(|(agent, _)| agent).collect();
     let seen = Snapshot::of(&task::all(app, team)?, waiting.len() - reminders, dead);
+    tell_of_dead(app, team, &seen, &state);
     let now = app.now_seconds();
     state.last_check_at = now;
     let mut reminded = None;
@@ -124,6 +127,19 @@ fn check(app: &App, watch: &Watch<'_>, first: bool) -> Outcome<Option<Reminded>>
     }
     save(app, team, &state)?;
     Ok(reminded)
+}
+
+/// Tells hooks and plugins of agents that have gone silent since the last look.
+fn tell_of_dead(app: &App, team: &TeamName, seen: &Snapshot, state: &WatchState) {
+    let before = known_dead(&state.last_signature);
+    let fresh = seen.dead.iter().filter(|agent| !before.contains(agent));
+    let event = |agent: &String| {
+        let ended = liveness::record(app, team, agent).map(|record| record.ended_at.to_string());
+        Event::new("HeartbeatTimeout", team.as_str())
+            .with("agent_name", agent.as_str())
+            .with("last_seen", ended.unwrap_or_default())
+    };
+    hook::emit_all(app, fresh.map(event).collect());
 }
 
 fn save(app: &App, team: &TeamName, state: &WatchState) -> Outcome<()> {

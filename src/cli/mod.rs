@@ -34,6 +34,7 @@ mod preset;
 mod prime;
 mod profile;
 mod queue;
+mod run;
 mod runtime;
 mod schedule;
 mod scripted_agent;
@@ -153,6 +154,7 @@ const ENTRIES: &[Entry] = &[
     single!("demo", "See a whole team at work, without any model", demo::DemoArgs, demo::run),
     single!("launch", "Start a whole team from a template", launch::LaunchArgs, launch::run),
     single!("spawn", "Start an agent", spawn::SpawnArgs, spawn::run),
+    single!("run", "Start an agent with a goal, in a line", run::RunArgs, run::run),
     group!("config", "Show and change the settings", config::ConfigCommand, config::run),
     group!("preset", "Providers to make profiles of", preset::PresetCommand, preset::run),
     group!(
