@@ -302,6 +302,11 @@ install_program() {
     fi
     place "$PROGRAM" 755 <"$BUILT"
     say "installed $PROGRAM"
+    # The name by which settings of agents may know the MCP server.
+    if is_python "$PROGRAM-mcp"; then
+        mv "$PROGRAM-mcp" "$PROGRAM-mcp-python"
+    fi
+    ln -sf clawteam "$PROGRAM-mcp" || die "cannot write $PROGRAM-mcp."
     say "shell completions:"
     completion bash "$BASH_FILE"
     completion zsh "$ZSH_FILE"
@@ -346,7 +351,7 @@ advise() {
 uninstall() {
     removed=0
     rm -f "$BIN"/.clawteam-new.*
-    for file in "$PROGRAM" "$BASH_FILE" "$ZSH_FILE" "$FISH_FILE"; do
+    for file in "$PROGRAM" "$PROGRAM-mcp" "$BASH_FILE" "$ZSH_FILE" "$FISH_FILE"; do
         [ -e "$file" ] || [ -L "$file" ] || continue
         if is_python "$file"; then
             say "left alone: $file is the Python clawteam"

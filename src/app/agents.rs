@@ -16,7 +16,7 @@ pub fn update_record(
     instance: &str,
     change: impl FnOnce(&mut AgentRecord),
 ) -> Outcome<bool> {
-    let mut locked = app.store.lock(&Scope::SpawnRegistry(team.clone()))?;
+    let mut locked = app.store.lock(&Scope::Agent(team.clone(), agent.clone()))?;
     let key = Key::agent_record(team, agent);
     let Some(mut doc) = app.store.load::<AgentRecord>(&key)? else { return Ok(false) };
     if doc.value.instance != instance {

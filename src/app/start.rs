@@ -123,7 +123,7 @@ fn write_down(
     if let Some(prompt) = &plan.prompt {
         puts.push(secret(Key::prompt(team, agent), prompt.clone().into_bytes()));
     }
-    let mut locked = app.store.lock(&Scope::SpawnRegistry(team.clone()))?;
+    let mut locked = app.store.lock(&Scope::Agent(team.clone(), agent.clone()))?;
     if let Some(before) = before {
         let now = app.store.load::<LaunchPlan>(&Key::launch_plan(team, agent))?;
         if now.is_none_or(|now| now.value.instance != before) {

@@ -6,7 +6,9 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Cx;
-use crate::app::session::{self, Said};
+use super::team_life;
+use crate::app::comeback::{self, Came};
+use crate::app::session::{self, Said, SessionError};
 use crate::app::team;
 use crate::core::{AgentName, Diagnose, Outcome, TeamName, text};
 use crate::domain::session::{Confidence, Session, transcript};
@@ -28,6 +30,20 @@ pub(super) enum SessionCommand {
     Clear(OneArgs),
     /// Show what an agent and its program said to each other
     Transcript(TranscriptArgs),
+    /// Start an agent that has ended again, in its session
+    Resume(ResumeArgs),
+}
+
+/// Arguments of `session resume`.
+#[derive(Debug, Args)]
+pub(super) struct ResumeArgs {
+    /// The team
+    team: String,
+    /// The agent
+    agent: String,
+    /// Only say which session it would go on with
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Arguments of `session show` and `session clear`.
@@ -83,6 +99,7 @@ pub(super) fn run(cx: &Cx, command: SessionCommand) -> Outcome<ExitCode> {
         SessionCommand::Save(args) => save(cx, args)?,
         SessionCommand::Clear(args) => clear(cx, args)?,
         SessionCommand::Transcript(args) => show_transcript(cx, args)?,
+        SessionCommand::Resume(args) => return resume(cx, args),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -191,6 +208,27 @@ fn show_transcript(cx: &Cx, args: TranscriptArgs) -> Outcome<()> {
         "entries": serde_json::to_value(entries).unwrap_or(Value::Null),
     });
     cx.out.result(&payload, || transcript::render(entries))
+}
+
+/// Starts an agent again only if it goes on where it was: whoever wants it anew says `team resume`.
+fn resume(cx: &Cx, args: ResumeArgs) -> Outcome<ExitCode> {
+    let team = TeamName::parse(args.team)?;
+    let agent = AgentName::parse(args.agent)?;
+    let request = |dry_run| comeback::Request { agent: Some(agent.clone()), dry_run };
+    let mut report = comeback::team(&cx.app, &team, &request(true))?;
+    let planned = report.agents.first().map(|back| back.status);
+    if !matches!(planned, Some(Came::Running | Came::Resumed)) {
+        return Err(SessionError::None(agent.to_string()).into());
+    }
+    if !args.dry_run {
+        report = comeback::team(&cx.app, &team, &request(false))?;
+    }
+    let complete = report.is_complete();
+    for back in report.agents {
+        let text = team_life::line(&back, args.dry_run);
+        cx.out.result(&back, || text.trim_start().to_owned())?;
+    }
+    Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// It is not clear which team is meant.

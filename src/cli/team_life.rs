@@ -75,7 +75,8 @@ fn shown(report: &Report) -> String {
     lines.join("\n")
 }
 
-fn line(back: &Back, planned: bool) -> String {
+/// What became of an agent, on one line.
+pub(super) fn line(back: &Back, planned: bool) -> String {
     let would = if planned { "would be " } else { "" };
     let session = back.session.as_deref().unwrap_or_default();
     let what = match back.status {

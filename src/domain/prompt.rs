@@ -286,6 +286,14 @@ fn protocol(brief: &Brief<'_>) -> String {
             ),
             when_done,
             when_stuck,
+            format!(
+                "Report what you used, if you know it: `clawteam cost report {team} --input-tokens \
+                 <N> --output-tokens <N> --cost-cents <N>`."
+            ),
+            format!(
+                "If your program tells you the id of your session, keep it, so that you can go on \
+                 after a break: `clawteam session save {team} --session-id <id>`."
+            ),
             "Stay after your first task, unless you are told to end.".to_owned(),
         ],
     )

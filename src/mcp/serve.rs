@@ -302,7 +302,11 @@ impl Server {
 
 fn described(tool: &Tool) -> rmcp::model::Tool {
     let schema = Arc::new(args::schema(tool.params));
-    let annotations = ToolAnnotations::new().read_only(tool.nature == Nature::Reads);
+    // Nothing is lost by what only writes; no tool reaches beyond this machine.
+    let annotations = ToolAnnotations::new()
+        .read_only(tool.nature == Nature::Reads)
+        .destructive(tool.nature == Nature::Works)
+        .open_world(false);
     rmcp::model::Tool::new(Cow::Borrowed(tool.name), Cow::Borrowed(tool.about), schema)
         .with_annotations(annotations)
 }

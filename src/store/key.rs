@@ -383,6 +383,9 @@ pub enum Scope {
     Notifications(TeamName),
     /// The artifacts of a team.
     Artifacts(TeamName),
+    /// How an agent was started, and what became of it: not a matter of its whole team, as many
+    /// of them can be started at once.
+    Agent(TeamName, AgentName),
     /// What an agent's hooks told.
     AgentState(TeamName, AgentName),
     /// The terminal of an agent: who types into it, and what was given to it.
@@ -415,6 +418,7 @@ impl Scope {
             Self::Schedules(team) => Dir::schedules(team).entry("schedules.lock"),
             Self::Notifications(team) => Dir::notifications(team).entry("notifications.lock"),
             Self::Artifacts(team) => Dir::artifacts(team).entry("artifacts.lock"),
+            Self::Agent(team, agent) => Dir::agents(team).entry(&format!("{agent}.lock")),
             Self::AgentState(team, agent) => {
                 Dir::agents(team).entry(&format!("{agent}.state.lock"))
             }
@@ -465,6 +469,7 @@ impl Scope {
             "schedules" => team().map(Self::Schedules),
             "notifications" => team().map(Self::Notifications),
             "artifacts" => team().map(Self::Artifacts),
+            "agent" => team_and_agent().map(|(team, agent)| Self::Agent(team, agent)),
             "state" => team_and_agent().map(|(team, agent)| Self::AgentState(team, agent)),
             "terminal" => team_and_agent().map(|(team, agent)| Self::Terminal(team, agent)),
             "runtime" => team().map(Self::Runtime),
@@ -536,6 +541,7 @@ impl Scope {
             Self::Schedules(team) => format!("schedules-{team}"),
             Self::Notifications(team) => format!("notifications-{team}"),
             Self::Artifacts(team) => format!("artifacts-{team}"),
+            Self::Agent(team, agent) => format!("agent-{team}+{agent}"),
             Self::AgentState(team, agent) => format!("state-{team}+{agent}"),
             Self::Terminal(team, agent) => format!("terminal-{team}+{agent}"),
             Self::Runtime(team) => format!("runtime-{team}"),
@@ -566,6 +572,7 @@ impl fmt::Display for Scope {
             Self::Schedules(team) => write!(f, "the schedules of team '{team}'"),
             Self::Notifications(team) => write!(f, "the notifications of team '{team}'"),
             Self::Artifacts(team) => write!(f, "the artifacts of team '{team}'"),
+            Self::Agent(_, agent) => write!(f, "the record of agent '{agent}'"),
             Self::AgentState(_, agent) => write!(f, "the state of agent '{agent}'"),
             Self::Terminal(_, agent) => write!(f, "the terminal of agent '{agent}'"),
             Self::Runtime(team) => write!(f, "the runtime state of team '{team}'"),

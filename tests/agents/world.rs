@@ -78,8 +78,15 @@ impl World {
         std::env::temp_dir().join(format!("clawteam-{name}.sock"))
     }
 
-    pub(crate) fn model(&self) -> &Model {
-        &self.model
+    pub(crate) fn program(&self) -> &str {
+        &self.program
+    }
+
+    /// What the model was asked last, as it was sent.
+    pub(crate) fn last_request(&self) -> String {
+        let files = std::fs::read_dir(self.path("model")).into_iter().flatten().flatten();
+        let last = files.map(|file| file.path()).max();
+        last.and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default()
     }
 
     /// Tells the model what to say.
@@ -88,14 +95,8 @@ impl World {
     }
 
     /// Starts the agent, and returns what clawteam says about it.
-    pub(crate) fn spawn(
-        &self,
-        backend: &str,
-        program: &str,
-        task: &str,
-        options: &[&str],
-    ) -> Result<Value> {
-        let agent = ["spawn", backend, program, "--team", TEAM, "-n", AGENT, "--task", task];
+    pub(crate) fn spawn(&self, backend: &str, task: &str, options: &[&str]) -> Result<Value> {
+        let agent = ["spawn", backend, &self.program, "--team", TEAM, "-n", AGENT, "--task", task];
         self.json(&[&agent[..], options].concat())
             .map_err(|error| format!("{error}{}", self.evidence()))
     }
@@ -118,6 +119,13 @@ impl World {
                 self.set("ANTHROPIC_BASE_URL", &url);
                 self.set("ANTHROPIC_AUTH_TOKEN", "scripted");
                 self.set("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1");
+                Ok(())
+            }
+            "gemini" => {
+                let auth = json!({"security": {"auth": {"selectedType": "gemini-api-key"}}});
+                self.write("home/.gemini/settings.json", &auth)?;
+                self.set("GEMINI_API_KEY", "scripted");
+                self.set("GOOGLE_GEMINI_BASE_URL", &url);
                 Ok(())
             }
             "codex" => self.write_text(

@@ -10,8 +10,9 @@ use std::process::Command;
 
 use machine::{CARGO, Machine, outcome, script, which};
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "bin/clawteam",
+    "bin/clawteam-mcp",
     "share/bash-completion/completions/clawteam",
     "share/fish/vendor_completions.d/clawteam.fish",
     "share/zsh/site-functions/_clawteam",

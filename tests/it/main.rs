@@ -11,6 +11,7 @@ mod cost;
 mod crew;
 mod demo;
 mod doctor;
+mod extend;
 mod git;
 mod harness;
 mod install;

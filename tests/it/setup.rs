@@ -330,6 +330,12 @@ fn the_environment_says_where_the_settings_are() {
         assert!(!elsewhere.exists(), "{agent}");
     }
     assert_eq!(home(&world), Vec::new());
+    // Two places are two setups.
+    setup(&world, "claude", &["--yes"]).succeeds();
+    let call = world.call(&["setup", "claude", "--yes"]).env("CLAUDE_CONFIG_DIR", &elsewhere);
+    call.run().exits(0);
+    setup(&world, "claude", &["--undo", "--yes"]).succeeds();
+    assert!(elsewhere.join("settings.json").is_file() && home(&world).is_empty());
 }
 
 #[test]

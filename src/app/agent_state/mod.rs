@@ -4,15 +4,16 @@ mod hear;
 mod session;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::Duration;
 
-use super::{App, liveness, runtime};
+use super::{App, liveness, runtime, session as sessions};
 use crate::core::{AgentName, Outcome, TeamName, Window};
 use crate::domain::agent::{AgentRecord, LaunchPlan, RunState, SpawnEntry};
 use crate::domain::agent_cli::screen::{self, Dialog, Reading};
 use crate::domain::agent_cli::{self, AgentCli, DialogKind};
 use crate::domain::agent_state::{
-    Evidence, Question, Run, Screen, Seen, StateDocument, judge, needs_screen,
+    Evidence, Question, Run, SCREEN_TRUSTED, Screen, Seen, StateDocument, judge, needs_screen,
 };
 use crate::store::Key;
 
@@ -89,7 +90,7 @@ pub fn look(app: &App, team: &TeamName, names: &[AgentName], screens: Screens) -
             look.seen = judge(&Evidence {
                 run,
                 hook: look.hook.as_ref().map(|hook| (hook, age)),
-                transcript: None,
+                transcript: grew(app, team, &look, age),
                 screen: look.screen.as_ref(),
             });
             look
@@ -205,6 +206,22 @@ fn read_screens(app: &App, team: &TeamName, looks: &mut [(Look, Run, Duration)],
             look.screen = Some(read(cli, &shown.screen));
         }
     }
+}
+
+/// How long ago the transcript of an agent grew, where that could matter.
+fn grew(app: &App, team: &TeamName, look: &Look, age: Duration) -> Option<Duration> {
+    let path = match (&look.hook, &look.screen) {
+        (Some(hook), Some(Screen::Composer | Screen::Draft { .. })) if age >= SCREEN_TRUSTED => {
+            hook.transcript.clone()?
+        }
+        (None, Some(Screen::Unknown)) => {
+            let known = sessions::find(app, team, &look.agent).ok()??;
+            known.transcript()?.to_owned()
+        }
+        _ => return None,
+    };
+    let file = app.foreign.stat(Path::new(&path))?;
+    Duration::try_from_secs_f64((app.now_seconds() - file.modified).max(0.0)).ok()
 }
 
 /// What a screen shows, by the marks of the program's row.

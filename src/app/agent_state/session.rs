@@ -1,14 +1,13 @@
 //! The session of an agent, as its program itself named it.
 
-use serde_json::{Value, json};
-
-use crate::app::{App, liveness};
+use crate::app::{App, session};
 use crate::core::{AgentName, Outcome, TeamName};
 use crate::domain::agent_state::Heard;
-use crate::store::{Commit, Expect, Key, Put, Scope, encode};
+use crate::domain::session::Client;
 
-/// Writes down which session the agent has, if that is not known yet. Nothing is surer than the
-/// program's own word.
+/// Writes down which session the agent has, if that is not known yet. Only an event that names the
+/// transcript is about the agent's own conversation: Codex, for one, also reports the threads in
+/// which it thinks up titles.
 pub(super) fn remember(
     app: &App,
     team: &TeamName,
@@ -16,39 +15,10 @@ pub(super) fn remember(
     program: &str,
     heard: &Heard,
 ) -> Outcome<()> {
-    let Some(id) = &heard.session_id else { return Ok(()) };
-    let key = Key::session(team, agent);
-    let found = app.store.load::<Value>(&key).ok().flatten().map(|doc| doc.value);
-    let known = |name: &str| found.as_ref().and_then(|doc| doc["state"][name].as_str());
-    let same = found.as_ref().is_some_and(|doc| doc["sessionId"] == id.as_str())
-        && known("confidence") == Some("exact")
-        && (heard.transcript.is_none() || known("transcript") == heard.transcript.as_deref());
-    if same {
+    let (Some(id), Some(transcript)) = (&heard.session_id, &heard.transcript) else {
         return Ok(());
-    }
-    let mut locked = app.store.lock(&Scope::AgentState(team.clone(), agent.clone()))?;
-    let mut doc = found.filter(Value::is_object).unwrap_or_else(|| json!({"lastTaskId": ""}));
-    doc["agentName"] = agent.as_str().into();
-    doc["teamName"] = team.as_str().into();
-    doc["sessionId"] = id.as_str().into();
-    doc["savedAt"] = app.stamp().as_str().into();
-    if !doc["state"].is_object() {
-        doc["state"] = json!({});
-    }
-    let state = &mut doc["state"];
-    let entry = liveness::registry(app, team).shift_remove(agent.as_str());
-    if let Some(entry) = entry {
-        state["command"] = json!(entry.command);
-    }
-    state["client"] = program.into();
-    state["source"] = "hook".into();
-    state["confidence"] = "exact".into();
-    state["capturedAt"] = app.stamp().as_str().into();
-    for (name, told) in [("cwd", &heard.cwd), ("transcript", &heard.transcript)] {
-        if let Some(told) = told {
-            state[name] = told.as_str().into();
-        }
-    }
-    let put = Put::new(key, encode(&doc), Expect::Any);
-    Ok(locked.commit(&Commit { puts: vec![put], ..Commit::default() })?)
+    };
+    let Some(client) = Client::parse(program) else { return Ok(()) };
+    let begins = heard.event == "SessionStart";
+    session::observed(app, team, agent, client, id, transcript, begins)
 }

@@ -112,6 +112,43 @@ pub fn save(app: &App, team: &TeamName, agent: &AgentName, said: Said) -> Outcom
     Ok(session)
 }
 
+/// Writes down the session that the program of an agent named in a hook. `begins`: the program said
+/// that it begins with it; otherwise one that was seen since the agent's start stays, as a program
+/// that the agent itself runs may use the same hooks.
+pub fn observed(
+    app: &App,
+    team: &TeamName,
+    agent: &AgentName,
+    client: Client,
+    id: &str,
+    transcript: &str,
+    begins: bool,
+) -> Outcome<()> {
+    let known = find(app, team, agent)?;
+    let verified = known.as_ref().is_some_and(Session::is_verified);
+    if verified && known.as_ref().is_some_and(|known| known.session_id == id) {
+        return Ok(());
+    }
+    let Some(plan) = app.store.load::<LaunchPlan>(&Key::launch_plan(team, agent))? else {
+        return Ok(());
+    };
+    let plan = plan.value;
+    let present = known.is_some_and(|known| known.instance() == plan.instance);
+    if verified && present && !begins {
+        return Ok(());
+    }
+    let seen = app.foreign.stat(Path::new(transcript)).is_some_and(|file| file.bytes > 0);
+    let found = Found {
+        client,
+        id: id.to_owned(),
+        confidence: Confidence::Exact,
+        source: "hook",
+        transcript: seen.then(|| transcript.to_owned()),
+    };
+    keep(app, &plan, &found)?;
+    Ok(())
+}
+
 /// Writes down a session that was found or made up, unless something surer is known. Returns
 /// whether anything changed.
 pub fn keep(app: &App, plan: &LaunchPlan, found: &Found) -> Outcome<bool> {
@@ -127,12 +164,17 @@ pub fn keep(app: &App, plan: &LaunchPlan, found: &Found) -> Outcome<bool> {
         if known.is_some_and(|known| !outdated && !known.yields_to(found)) {
             return None;
         }
+        // Seeing what was already sure makes it no less sure.
+        let surer = known
+            .filter(|known| known.session_id == found.id && known.confidence() > found.confidence);
+        let confidence = surer.map_or(found.confidence, Session::confidence);
+        let source = surer.map_or(found.source, Session::source);
         let mut state = Extra::new();
         state.insert("client".into(), found.client.as_str().into());
-        state.insert("source".into(), found.source.into());
+        state.insert("source".into(), source.into());
         state.insert("cwd".into(), plan.cwd.clone().into());
         state.insert("command".into(), plan.command.clone().into());
-        state.insert("confidence".into(), found.confidence.as_str().into());
+        state.insert("confidence".into(), confidence.as_str().into());
         state.insert("capturedAt".into(), serde_json::to_value(app.stamp()).unwrap_or_default());
         state.insert("verified".into(), found.transcript.is_some().into());
         state.insert("instance".into(), plan.instance.clone().into());

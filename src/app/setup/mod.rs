@@ -114,18 +114,6 @@ impl Diagnose for SetupError {
     }
 }
 
-/// The variables that say where programs have their settings.
-const DIRECTORIES: [&str; 8] = [
-    "CLAUDE_CONFIG_DIR",
-    "CODEX_HOME",
-    "GEMINI_CLI_HOME",
-    "OPENCLAW_STATE_DIR",
-    "OPENCLAW_CONFIG_PATH",
-    "XDG_CONFIG_HOME",
-    "HERMES_HOME",
-    "PI_CODING_AGENT_DIR",
-];
-
 /// How long a command of a program may take.
 const COMMAND_MAX: Duration = Duration::from_secs(60);
 
@@ -134,7 +122,7 @@ fn place(app: &App, files: &dyn Dotfiles, wish: &Wish) -> Outcome<Place> {
     let dir = |name: &&str| Some(((*name).to_owned(), PathBuf::from(app.env.get(name)?)));
     let mut place = Place {
         home,
-        dirs: DIRECTORIES.iter().filter_map(dir).collect(),
+        dirs: setup::variables(&wish.agent).iter().filter_map(dir).collect(),
         project: wish.project.clone(),
         program: program(app, files, wish),
         git: wish.git,

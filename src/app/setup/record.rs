@@ -9,7 +9,7 @@ use super::Wish;
 use crate::app::App;
 use crate::core::{Digest, Outcome, Stamp};
 use crate::domain::Extra;
-use crate::domain::setup::{Format, Made, SCHEMA};
+use crate::domain::setup::{Format, Made, SCHEMA, variables};
 use crate::store::{Commit, Dir, Doc, Expect, Key, Put, Revision, Scope, encode};
 
 /// A command and the one that undoes it.
@@ -94,13 +94,21 @@ fn backup(name: &str, number: usize) -> Key {
 
 /// The record of a setup, and what it is called.
 pub(super) fn load(app: &App, wish: &Wish) -> Outcome<(String, Option<Doc<Record>>)> {
-    let name = match &wish.project {
-        None => wish.agent.clone(),
-        Some(project) => {
-            let digest = Digest::of(project.as_os_str().as_encoded_bytes());
-            format!("{}-{}", wish.agent, digest.start(12))
+    // Settings in another place are another setup.
+    let mut elsewhere: Vec<&[u8]> = Vec::new();
+    if let Some(project) = &wish.project {
+        elsewhere.push(project.as_os_str().as_encoded_bytes());
+    } else {
+        for variable in variables(&wish.agent) {
+            if let Some(value) = app.env.get(variable) {
+                elsewhere.extend([variable.as_bytes(), b"=", value.as_bytes(), b"\n"]);
+            }
         }
-    };
+    }
+    let mut name = wish.agent.clone();
+    if !elsewhere.is_empty() {
+        name.push_str(&format!("-{}", Digest::of_parts(&elsewhere).start(12)));
+    }
     let found = app.home_store.load::<Record>(&key(&name))?;
     if let Some(doc) = &found {
         app.home_store.writable(&key(&name), &doc.value.schema, SCHEMA)?;

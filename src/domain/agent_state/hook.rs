@@ -12,6 +12,9 @@ use crate::core::text::cut;
 /// enough for a document that is rewritten at every turn.
 const QUESTION_CHARS_MAX: usize = 4000;
 
+/// How Codex 0.169 begins when it asks its model for a title.
+const TITLE: &str = "Generate a concise, single-line task title";
+
 /// What an event says about the agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
@@ -142,10 +145,18 @@ fn claude(event: &str, payload: &Value) -> Option<(News, Option<Answer>)> {
 
 fn codex(event: &str, payload: &Value) -> Option<(News, Option<Answer>)> {
     match event {
+        "agent-turn-complete" if makes_title(payload) => None,
         "agent-turn-complete" => Some((is(State::Idle), None)),
         "approval-requested" => Some((News::Asks(tool_question(payload)), None)),
         _ => claude(event, payload),
     }
+}
+
+/// Codex tells of the end of a turn also for a thread of its own, in which it thinks of a title; that
+/// says nothing about the agent.
+fn makes_title(payload: &Value) -> bool {
+    let first = payload.get("input-messages").and_then(|messages| messages.get(0));
+    first.and_then(Value::as_str).is_some_and(|text| text.starts_with(TITLE))
 }
 
 fn gemini(event: &str, payload: &Value) -> Option<(News, Option<Answer>)> {
@@ -367,6 +378,11 @@ mod tests {
         let codex = json!({"type": "agent-turn-complete", "thread-id": "th", "cwd": "/w"});
         let first = heard("codex", &codex);
         assert_eq!((first.news, first.session_id.as_deref()), (News::Is(State::Idle), Some("th")));
+        let title = json!({
+            "type": "agent-turn-complete", "thread-id": "other",
+            "input-messages": ["Generate a concise, single-line task title for: x"]
+        });
+        assert_eq!(understand("codex", None, &title), None);
         let gemini = |event: &str| news("gemini", &json!({"hook_event_name": event}));
         assert_eq!(gemini("BeforeAgent"), News::Is(State::Working));
         assert_eq!(gemini("AfterTool"), News::Is(State::Working));

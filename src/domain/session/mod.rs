@@ -123,6 +123,11 @@ impl Session {
         Some(self.text("transcript")).filter(|path| !path.is_empty())
     }
 
+    /// In which start of the agent it was written down.
+    pub fn instance(&self) -> &str {
+        self.text("instance")
+    }
+
     /// Whether the program was seen to have written this session.
     pub fn is_verified(&self) -> bool {
         self.state.get("verified").and_then(Value::as_bool).unwrap_or(false)

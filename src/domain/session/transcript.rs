@@ -131,7 +131,7 @@ fn content(content: &Value, at: &Value, role: &str, found: &mut Entries) {
         match word(part, "type") {
             "thinking" => found.add(at, role, "thinking", "", plain(&part["thinking"])),
             "tool_use" => {
-                found.add(at, role, "tool_call", word(part, "name"), plain(&part["input"]))
+                found.add(at, role, "tool_call", word(part, "name"), plain(&part["input"]));
             }
             "toolCall" => {
                 found.add(at, role, "tool_call", word(part, "name"), plain(&part["arguments"]));

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::core::{Diagnose, Exit};
 
-pub use recipe::{AGENTS, Place, Recipe, SKILL_NAME, recipe, skill};
+pub use recipe::{AGENTS, Place, Recipe, SKILL_NAME, recipe, skill, variables};
 pub use tree::{Made, Undone, apply, undo};
 
 /// The format of the record of a setup.

@@ -14,6 +14,20 @@ pub const AGENTS: [&str; 11] = [
     "nanobot", "pi",
 ];
 
+/// The variables of the environment that say where a program has its settings.
+pub fn variables(agent: &str) -> &'static [&'static str] {
+    match agent {
+        "claude" => &["CLAUDE_CONFIG_DIR"],
+        "codex" => &["CODEX_HOME"],
+        "gemini" => &["GEMINI_CLI_HOME"],
+        "openclaw" => &["OPENCLAW_STATE_DIR", "OPENCLAW_CONFIG_PATH"],
+        "opencode" => &["XDG_CONFIG_HOME"],
+        "hermes" => &["HERMES_HOME"],
+        "pi" => &["PI_CODING_AGENT_DIR"],
+        _ => &[],
+    }
+}
+
 /// The name of the skill, and of its directory.
 pub const SKILL_NAME: &str = "clawteam";
 

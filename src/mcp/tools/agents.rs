@@ -49,6 +49,8 @@ pub(super) const TOOLS: &[Tool] = &[
             REPO,
             maybe("command", Kind::Texts).about("The agents' program and arguments"),
             maybe("model", Kind::Text),
+            maybe("permissions", Kind::Text)
+                .about("What agents may do without asking: ask, edit or full"),
         ],
         nature: Nature::Works,
         run: launch_team,
@@ -132,6 +134,7 @@ fn launch_team(call: Call) -> Outcome<Answer> {
         repo: call.args.some("repo").map(PathBuf::from),
         command: call.args.list("command"),
         model: call.args.some("model"),
+        permissions: call.args.some("permissions"),
         ..launch::Request::default()
     };
     let plan = launch::plan(&call.app, &request)?;

@@ -5,6 +5,7 @@ mod agents;
 mod board;
 mod mailbox;
 mod plan;
+mod runtime;
 mod task;
 mod team;
 mod workspace;
@@ -46,6 +47,7 @@ const GROUPS: &[&[Tool]] = &[
     board::TOOLS,
     workspace::TOOLS,
     agents::TOOLS,
+    runtime::TOOLS,
 ];
 
 /// All tools.

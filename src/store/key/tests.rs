@@ -24,6 +24,8 @@ fn a_journal_tells_its_scope() {
         Scope::Schedules(team()),
         Scope::Notifications(team()),
         Scope::Artifacts(team()),
+        Scope::Agent(team(), agent()),
+        Scope::Ports,
         Scope::AgentState(team(), agent()),
         Scope::Terminal(team(), agent()),
         Scope::Runtime(team()),

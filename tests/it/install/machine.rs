@@ -11,8 +11,9 @@ use std::process::{Command, Stdio};
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/install.sh");
 
 /// What the script may take for granted on every Unix.
-const BASE: [&str; 12] =
-    ["cat", "chmod", "grep", "head", "mkdir", "mktemp", "mv", "rm", "sed", "sh", "tail", "cp"];
+const BASE: [&str; 13] = [
+    "cat", "chmod", "grep", "head", "ln", "mkdir", "mktemp", "mv", "rm", "sed", "sh", "tail", "cp",
+];
 
 pub(super) const CARGO: &str = r#"case $1 in
 --version) echo "cargo ${FAKE_VERSION:-1.99.0} (fake)" ;;

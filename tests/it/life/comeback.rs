@@ -267,6 +267,25 @@ fn a_spawn_can_go_on_with_the_session_of_an_agent_that_ended() {
 }
 
 #[test]
+fn a_single_agent_goes_on_in_its_session_or_not_at_all() {
+    let place = Place::new();
+    place.world.team(&["w", "v"]);
+    let (claude, sleeper) = (place.claude(), place.program("sleeper", &["exec sleep 600"]));
+    place.spawn("subprocess", "w", &["--task", "Dig"], &[&claude]);
+    place.spawn("subprocess", "v", &[], &[&sleeper]);
+    let id = place.until_verified("w")["sessionId"].clone();
+    place.world.json(&["team", "stop", "t"]);
+    let planned = place.world.json(&["session", "resume", "t", "w", "--dry-run"]);
+    assert_eq!((&planned["status"], &planned["session"]), (&json!("resumed"), &id));
+    assert_eq!(place.alive("w"), false);
+    let back = place.world.json(&["session", "resume", "t", "w"]);
+    assert_eq!((&back["status"], &back["session"]), (&json!("resumed"), &id));
+    assert_eq!(place.alive("w"), true);
+    place.world.run(&["--json", "session", "resume", "t", "v"]).refuses_with("session_not_found");
+    assert_eq!(place.alive("v"), false);
+}
+
+#[test]
 fn without_a_session_resuming_says_so_and_starts_afresh() {
     let place = Place::new();
     let claude = place.claude();

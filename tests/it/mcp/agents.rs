@@ -74,6 +74,32 @@ fn an_agent_is_started_its_work_is_seen_and_merged() {
 }
 
 #[test]
+fn it_can_be_seen_what_agents_do_and_ask() {
+    let crew = Crew::new().repository();
+    crew.world.team(&["idle"]);
+    let mut client = Client::new(&crew.world);
+    work(&crew, &mut client, "w", "exit 3");
+    let states = client.tool("agent_state", json!({"team_name": "t"}));
+    let of = |name: &str| -> Value {
+        let list = states.as_array().expect("a list").iter();
+        list.clone().find(|state| state["agentName"] == name).expect("it is listed").clone()
+    };
+    assert_eq!((&of("w")["state"], &of("w")["exitCode"]), (&json!("dead"), &json!(3)));
+    assert_eq!((&of("idle")["state"], &of("idle")["alive"]), (&json!("unknown"), &json!(null)));
+    let one = client.tool("agent_state", json!({"team_name": "t", "agent_name": "w"}));
+    assert_eq!(one, json!([of("w")]));
+    assert_eq!(client.tool("permission_list", json!({"team_name": "t"})), json!([]));
+    let answer = json!({
+        "team_name": "t", "agent_name": "w", "answer": "allow", "digest": "0123456789"
+    });
+    let (code, text) = client.refused("permission_answer", answer.clone());
+    assert!(text.contains("asks nothing"), "{code} {text}");
+    // An agent does not answer for another.
+    let (code, _) = Client::of_agent(&crew.world, "w").refused("permission_answer", answer);
+    assert_eq!(code, "human_required");
+}
+
+#[test]
 fn a_conflict_is_told_and_changes_nothing() {
     let crew = Crew::new().repository();
     crew.world.team(&[]);

@@ -78,7 +78,18 @@ fn the_tools_are_those_of_python_and_a_few_more() {
             assert_eq!(schema.get("default").is_none(), needed, "{name} {param}");
         }
     }
-    for name in ["agent_spawn", "team_launch", "workspace_merge"] {
+    for name in [
+        "workspace_agent_diff",
+        "workspace_file_owners",
+        "workspace_cross_branch_log",
+        "workspace_agent_summary",
+        "workspace_merge",
+        "agent_spawn",
+        "agent_state",
+        "team_launch",
+        "permission_list",
+        "permission_answer",
+    ] {
         assert!(tools.contains_key(name), "{name}");
     }
     assert_eq!(tools["task_get"]["annotations"]["readOnlyHint"], true);

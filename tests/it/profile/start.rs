@@ -107,3 +107,35 @@ fn a_launched_team_runs_with_the_profile() {
     world.run(&unknown).refuses("Unknown profile 'no'");
     assert_eq!(world.names("teams"), ["t"]);
 }
+
+#[test]
+fn skills_reach_every_agent() {
+    let place = place(&["claude", "kimi"]);
+    let world = &place.world;
+    let skills = world.home().join(".claude/skills");
+    let own = world.cwd().join(".claude/skills");
+    for (path, text) in [
+        (skills.join("one/SKILL.md"), "Skill number one"),
+        (skills.join("one/other.md"), "not this"),
+        (skills.join("two/b.md"), "not this either"),
+        (skills.join("two/a.md"), "Skill number two"),
+        (skills.join("three.md"), "Skill number three"),
+        (own.join("four/SKILL.md"), "Skill number four"),
+        (world.home().join("secret.md"), "never this"),
+    ] {
+        fs::create_dir_all(path.parent().expect("it has one")).expect("a directory can be made");
+        fs::write(path, text).expect("ours");
+    }
+    let all = ["--skill", "one", "--skill", "two", "--skill", "three", "--skill", "four"];
+    let expected =
+        "Skill number one\n\nSkill number two\n\nSkill number three\n\nSkill number four";
+    let line = called(&place, &[&all[..], &["tmux", "claude"]].concat());
+    assert!(line.contains(expected), "{line}");
+    // This one has no option for it.
+    let line = called(&place, &[&all[..], &["--task", "Dig", "tmux", "kimi"]].concat());
+    assert!(line.contains(expected) && line.contains("Dig"), "{line}");
+    let (told, _) = both(&place, &["--skill", "nope", "tmux", "claude"]);
+    told.warns("skill 'nope' not found");
+    let spawn = ["spawn", "-t", "t", "-n", "z", "--skill", "../../secret", "tmux", "claude"];
+    world.run(&spawn).refuses("Invalid skill name");
+}

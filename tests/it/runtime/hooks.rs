@@ -75,6 +75,10 @@ fn other_programs_are_understood() {
         (&session["sessionId"], &session["state"]["client"]),
         (&json!("th-1"), &json!("codex"))
     );
+    // Codex also tells of a thread of its own, in which it makes up a title.
+    stage.event("w", "UserPromptSubmit").succeeds();
+    let title = r#"{"type":"agent-turn-complete","thread-id":"th-2","input-messages":["Generate a concise, single-line task title. Task: x"]}"#;
+    assert_eq!(call(&["codex", title], ""), "working");
     assert_eq!(call(&["gemini"], r#"{"hook_event_name":"BeforeAgent"}"#), "working");
     assert_eq!(call(&["gemini"], r#"{"hook_event_name":"AfterAgent"}"#), "idle");
     assert_eq!(call(&["openclaw", "before_tool_call"], "{}"), "working");
@@ -92,9 +96,10 @@ fn other_programs_are_understood() {
 fn the_session_is_written_down_as_the_program_names_it() {
     let stage = Stage::new();
     stage.world.run(&["team", "add-member", "t", "w"]).succeeds();
-    stage
-        .world
-        .put("sessions/t/w.json", r#"{"agentName":"w","lastTaskId":"t9","state":{"mine":1}}"#);
+    stage.world.put(
+        "sessions/t/w.json",
+        r#"{"agentName":"w","teamName":"t","lastTaskId":"t9","state":{"mine":1}}"#,
+    );
     let first = json!({
         "hook_event_name": "SessionStart", "session_id": "0c-1",
         "transcript_path": "/h/0c-1.jsonl", "cwd": "/w"
