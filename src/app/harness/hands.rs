@@ -212,7 +212,7 @@ fn start_one(
     // Only now: a start that nobody saw through is none that went wrong.
     note(app, team, &id, name, |hand| {
         hand.starts += 1;
-        hand.started = spawned.as_ref().is_ok_and(|spawned| is_briefed(spawned));
+        hand.started = spawned.as_ref().is_ok_and(is_briefed);
     })?;
     match spawned {
         Ok(spawned) if is_briefed(&spawned) => {

@@ -309,10 +309,12 @@ pub fn status(app: &App, team: &TeamName, run: &Harness) -> Outcome<Status> {
         artifacts: run.artifacts.keys().cloned().collect(),
         history: run.phase_history.clone(),
         phases: run.phases.clone(),
-        status: match () {
-            () if run.is_aborted() => "aborted",
-            () if run.is_over() => "finished",
-            () => "running",
+        status: if run.is_aborted() {
+            "aborted"
+        } else if run.is_over() {
+            "finished"
+        } else {
+            "running"
         },
         agents: run.on_shift().map(|hand| hand.name.clone()).collect(),
         conductor: conductor.map(|process| process.pid),
