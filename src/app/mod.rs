@@ -3,6 +3,7 @@
 //! Nothing here prints or parses arguments; the command line and every other face call the same
 //! functions.
 
+pub mod agent_rows;
 pub mod agent_state;
 pub mod agents;
 pub mod approval;
@@ -15,6 +16,7 @@ pub mod cost;
 pub mod demo;
 pub mod doctor;
 mod environment;
+mod equip;
 pub mod gource;
 pub mod harness;
 pub mod hook;
@@ -28,7 +30,9 @@ pub mod models;
 pub mod notify;
 pub mod permission;
 pub mod plugin;
+pub mod preview;
 pub mod prime;
+pub mod probe;
 pub mod profile;
 pub mod provision;
 pub mod queue;
@@ -46,6 +50,7 @@ pub mod shutdown;
 pub mod skill;
 pub mod spawn;
 mod start;
+pub mod startup;
 pub mod task;
 pub mod team;
 pub mod template;

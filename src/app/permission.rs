@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::agent_state::{self, Look, Screens};
-use super::{App, approval, team as teams};
+use super::{App, approval, start, team as teams};
 use crate::core::{AgentName, Diagnose, Digest, Exit, Outcome, Stamp, TeamName, Window};
 use crate::domain::agent_cli::AgentCli;
 use crate::domain::agent_state::{Question, Screen, Source, State, Word, choose, numbered};
@@ -205,7 +205,7 @@ pub fn answer(
     digest: Option<&str>,
 ) -> Outcome<Answered> {
     let by = answerer(app, team, agent)?;
-    let _locked = app.store.lock(&Scope::Terminal(team.clone(), agent.clone()))?;
+    let locked = app.store.lock(&Scope::Terminal(team.clone(), agent.clone()))?;
     let look = agent_state::of(app, team, agent, Screens::All)?;
     let request = request(team, look.clone()).ok_or_else(|| PermissionError::Nothing {
         agent: agent.to_string(),
@@ -232,6 +232,11 @@ pub fn answer(
         Ok(answer) => {
             let done = Answered { request, answer, by, at };
             record(app, team, word, &done, "answered")?;
+            drop(locked);
+            // A question at its start kept its prompt back.
+            if let Err(failure) = start::go_on(app, team, agent) {
+                app.warn(format!("the prompt of '{agent}': {}", failure.message()));
+            }
             Ok(done)
         }
         Err(failure) => {

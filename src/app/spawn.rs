@@ -6,14 +6,17 @@ use std::path::{Path, PathBuf};
 use super::profile::Setup;
 use super::provision::{self, Terms};
 use super::start::{self, Started};
+use super::startup::Answered;
 use super::workspace::{self, Prepared};
-use super::{App, agents, context, environment, hook, liveness, plugin, restart, team};
+use super::{
+    App, agent_rows, agents, context, environment, equip, hook, liveness, plugin, restart, team,
+};
 use crate::core::{AgentName, Diagnose, Outcome, TeamName, text};
 use crate::domain::Extra;
-use crate::domain::agent::{BackendKind, LaunchPlan, PLAN_SCHEMA, Sources};
-use crate::domain::agent_cli::{self, AgentCli, Call, Catalog, Level};
+use crate::domain::agent::{BackendKind, LaunchPlan, PLAN_SCHEMA, Sources, Stage};
+use crate::domain::agent_cli::screen::Dialog;
+use crate::domain::agent_cli::{self, AgentCli, Call, Level};
 use crate::domain::event::Event;
-use crate::domain::identity::is_true;
 use crate::domain::prompt::{self, Brief};
 use crate::domain::session::{Client, back};
 use crate::domain::team::Team;
@@ -69,6 +72,23 @@ pub struct Request {
     pub env: BTreeMap<String, String>,
     /// What its profile adds.
     pub setup: Setup,
+    /// What is asked for more rarely.
+    pub options: Options,
+}
+
+/// What is asked for more rarely when an agent is started.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// How much it may do without asking; `None` for what `skip_permissions` says.
+    pub level: Option<Level>,
+    /// Names and kinds of the dialogs at its start that are answered with yes.
+    pub allow: Vec<String>,
+    /// Which of its program's own agents it is.
+    pub own_agent: Option<String>,
+    /// Whether it gets clawteam as an MCP server.
+    pub mcp: bool,
+    /// How long it may take to be ready, which is then waited for in any case.
+    pub ready_within: Option<std::time::Duration>,
 }
 
 /// An agent that was started.
@@ -82,8 +102,14 @@ pub struct Spawned {
     pub backend: BackendKind,
     /// What to tell the user.
     pub message: String,
+    /// How far it was seen to come.
+    pub stage: Stage,
     /// What became of its prompt, if that was typed into its terminal.
     pub prompt: Option<Delivery>,
+    /// What it asked at its start, and what it was answered.
+    pub answered: Vec<Answered>,
+    /// What it asks and nobody allowed.
+    pub asks: Option<Dialog>,
     /// Its branch, if it has a worktree.
     pub branch: Option<String>,
     /// Where it works.
@@ -218,8 +244,8 @@ pub fn spawn_on(app: &App, request: &Request, terms: &Terms) -> Outcome<Spawned>
         let branch = made.workspace.as_ref().map(|made| made.workspace.branch_name.as_str());
         let place = Place { branch, cwd: &cwd, program: &program, terms };
         let plan = plan(app, request, backend, &team, place)?;
-        let started = start::start(app, &plan)?;
-        Ok(spawned(&plan, &made, &started))
+        let started = start::start_within(app, &plan, request.options.ready_within)?;
+        Ok(spawned(&plan, &made, started))
     })();
     if result.is_err() {
         undo(app, request, &made);
@@ -303,9 +329,10 @@ pub(super) fn find_program(app: &App, command: &[String], here: &Path) -> Outcom
     if program.contains('/') {
         return Err(SpawnError::NotExecutable(program.clone()).into());
     }
-    let known = Catalog::built_in().rows().map(|row| row.name.clone());
     let there = |name: &String| app.processes.find_program(name, here, path).is_some();
-    let installed = known.filter(there).collect();
+    let catalog = agent_rows::catalog(app, here);
+    let installed = catalog.rows().filter_map(|row| row.programs.iter().find(|name| there(name)));
+    let installed = installed.cloned().collect();
     Err(SpawnError::NotInPath { program: program.clone(), installed }.into())
 }
 
@@ -415,30 +442,33 @@ fn plan(
     let prompt = prompt(app, request, &id, leader, &cwd_text, worktree);
     let mut command = request.command.clone();
     program.clone_into(&mut command[0]);
-    let cli = agent_cli::find(&command);
-    let skip =
-        request.skip_permissions.unwrap_or_else(|| is_true(&app.setting("skip_permissions")));
+    let cli = agent_rows::catalog(app, cwd).find(&command);
     let resumed = resumed(app, request, &cli)?;
     let prompt = match (prompt, &resumed) {
         (Some(prompt), Some(id)) => Some(format!("{prompt}\n{}", back::line(id))),
         (prompt, _) => prompt,
     };
+    let own = equip::equip(app, request, &cli, &command, backend, cwd, branch.is_some())?;
     let call = Call {
         command: &command,
         backend,
-        level: Level::of_skip(skip),
+        level: own.level.unwrap_or(Level::Ask),
         as_root: app.processes.is_root(),
-        sandboxed: false,
+        sandboxed: own.sandboxed,
         model: request.model.as_deref(),
         system_prompt: request.setup.instructions.as_deref(),
-        agent: None,
-        mcp: None,
+        agent: request.options.own_agent.as_deref(),
+        mcp: own.mcp.as_ref(),
         cwd: &cwd_text,
+        data: &app.data_dir.display().to_string(),
+        trusted: own.trusted,
+        served: own.served,
+        flags: own.flags.as_ref(),
         session: &format!("clawteam-{}-{}", request.team, request.agent),
         uuid: &uuid(&app.ids.hex(32)),
         resume: resumed.as_deref(),
         prompt: prompt.as_deref(),
-        prompt_file: "",
+        prompt_file: &equip::prompt_file(app, request),
     };
     let line = agent_cli::command_line(&cli, &call);
     let again = restart::forms(&cli, &call, &line);
@@ -454,20 +484,27 @@ fn plan(
         backend,
         instance: app.ids.hex(12),
         argv: line.argv,
-        command,
+        command: command.clone(),
         cwd: cwd_text,
         env: BTreeMap::new(),
         unset: cli.unset,
         sources: Sources::default(),
         prompt: line.prompt,
         paste: line.paste,
+        own_settings: own.settings,
+        permissions: own.level,
+        allow: own.allow,
+        trusted: own.trusted,
+        interactive: line.interactive,
         log: agents.join(format!("{}.log", request.agent)).display().to_string(),
         cli: cli.name,
         keepalive: request.keepalive,
         again: Some(again),
         extra: Extra::new(),
     };
-    environment::fill(app, request, plan)
+    let mut plan = environment::fill(app, request, plan)?;
+    plan.env.extend(own.env);
+    Ok(plan)
 }
 
 /// The session that the agent shall go on with, if it was asked for and there is one.
@@ -492,7 +529,7 @@ pub(super) fn uuid(hex: &str) -> String {
     format!("{time}-{}-4{}-a{}-{rest}", &hex[8..12], &hex[13..16], &hex[17..20])
 }
 
-fn spawned(plan: &LaunchPlan, made: &Made, started: &Started) -> Spawned {
+fn spawned(plan: &LaunchPlan, made: &Made, started: Started) -> Spawned {
     let message = match plan.backend {
         BackendKind::Tmux => {
             let window = started.window.as_ref().map_or("?", |window| window.window.as_str());
@@ -507,7 +544,10 @@ fn spawned(plan: &LaunchPlan, made: &Made, started: &Started) -> Spawned {
         agent_id: plan.agent_id.clone(),
         backend: plan.backend,
         message,
-        prompt: started.prompt,
+        stage: started.spoken.stage,
+        prompt: started.spoken.prompt,
+        answered: started.spoken.answered,
+        asks: started.spoken.asks,
         branch: made.workspace.as_ref().map(|prepared| prepared.workspace.branch_name.clone()),
         cwd: plan.cwd.clone(),
     }

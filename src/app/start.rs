@@ -4,16 +4,25 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::spawn::SpawnError;
-use super::{App, agents, environment, hook};
-use crate::core::{AgentName, Outcome, TeamName};
+use super::startup::{Answered, Shows, Starter, Taken};
+use super::{App, agent_rows, agents, environment, hook};
+use crate::core::{AgentName, Name, Outcome, TeamName};
 use crate::domain::Extra;
 use crate::domain::agent::{
-    AGENT_SCHEMA, AgentRecord, BackendKind, LaunchPlan, RunState, SpawnEntry,
+    AGENT_SCHEMA, AgentRecord, BackendKind, LaunchPlan, RunState, SpawnEntry, Stage,
 };
+use crate::domain::agent_cli::screen::Dialog;
+use crate::domain::agent_cli::{Level, Permit};
 use crate::domain::event::Event;
 use crate::ports::terminal::{Delivery, Window, WindowPlan};
 use crate::ports::{Handover, ProcessId};
 use crate::store::{Commit, Dir, Expect, Key, Put, Scope, encode};
+
+/// How long an agent of which nothing else is waited for is watched: one that cannot run at all
+/// has mostly ended by then.
+const SURVIVES: Duration = Duration::from_millis(400);
+/// How long an agent may take to show that it took its prompt.
+const TAKEN_WITHIN: Duration = Duration::from_secs(4);
 
 /// A started agent.
 #[derive(Debug)]
@@ -22,27 +31,57 @@ pub(super) struct Started {
     pub(super) runner: ProcessId,
     /// Its window.
     pub(super) window: Option<Window>,
-    /// What became of its prompt, if that was typed into its terminal.
+    /// How it was spoken to.
+    pub(super) spoken: Spoken,
+}
+
+/// How far an agent came, and what became of its prompt.
+#[derive(Debug)]
+pub(super) struct Spoken {
+    /// How far it was seen to come.
+    pub(super) stage: Stage,
+    /// What became of its prompt, if that was to be typed into its terminal.
     pub(super) prompt: Option<Delivery>,
+    /// What it asked, and what it was answered.
+    pub(super) answered: Vec<Answered>,
+    /// What it asks and nobody allowed.
+    pub(super) asks: Option<Dialog>,
+}
+
+impl Spoken {
+    fn at(stage: Stage) -> Self {
+        Self { stage, prompt: None, answered: Vec::new(), asks: None }
+    }
 }
 
 /// Starts an agent as `plan` says and waits until it is seen to run and to have its prompt.
-pub(super) fn start(app: &App, plan: &LaunchPlan) -> Outcome<Started> {
-    start_after(app, plan, None)
+/// `ready_within`: a time of its own for becoming ready, which is then waited for in any case.
+pub(super) fn start_within(
+    app: &App,
+    plan: &LaunchPlan,
+    ready_within: Option<Duration>,
+) -> Outcome<Started> {
+    start_after(app, plan, None, ready_within)
 }
 
 /// The same for an agent that is started again, after its start `before`. If somebody else starts
 /// it at the same time, only one of the two does.
 pub(super) fn start_over(app: &App, plan: &LaunchPlan, before: &str) -> Outcome<Started> {
-    start_after(app, plan, Some(before))
+    start_after(app, plan, Some(before), None)
 }
 
-fn start_after(app: &App, plan: &LaunchPlan, before: Option<&str>) -> Outcome<Started> {
+fn start_after(
+    app: &App,
+    plan: &LaunchPlan,
+    before: Option<&str>,
+    ready_within: Option<Duration>,
+) -> Outcome<Started> {
     let (team, agent) = names(plan)?;
     // Until the agent is seen to run: its runner takes it before that.
     let handover = hand_over(app, plan)?;
     write_down(app, plan, &team, &agent, before)?;
-    let patience = app.setting_seconds("spawn_ready_timeout").max(Duration::from_secs(1));
+    let setting = || app.setting_seconds("spawn_ready_timeout").max(Duration::from_secs(1));
+    let patience = ready_within.unwrap_or_else(setting);
     let mut window = None;
     let launched = launch(app, plan, &team, &agent, &mut window, handover.as_deref())
         .and_then(|()| wait_until_running(app, plan, &team, &agent, patience));
@@ -60,13 +99,27 @@ fn start_after(app: &App, plan: &LaunchPlan, before: Option<&str>) -> Outcome<St
     let event = Event::new("AfterWorkerSpawn", &plan.team).with("agent_name", plan.agent.as_str());
     let event = event.with("agent_id", plan.agent_id.as_str()).with("target", target);
     hook::emit(app, event.with("backend", plan.backend.as_str()));
-    let prompt = match (&window, &plan.prompt) {
-        (Some(window), Some(prompt)) if plan.paste => {
-            Some(deliver(app, plan, &team, &agent, window, prompt, patience)?)
-        }
-        _ => None,
+    let first = First { app, plan, team: &team, agent: &agent };
+    let spoken = match &window {
+        Some(window) => first.speak(window, patience, ready_within.is_some())?,
+        None => first.given()?,
     };
-    Ok(Started { runner, window, prompt })
+    Ok(Started { runner, window, spoken })
+}
+
+/// Gives an agent the prompt that a question at its start kept back, once the question is
+/// answered. `None` if nothing was kept back.
+pub(super) fn go_on(app: &App, team: &TeamName, agent: &AgentName) -> Outcome<Option<Stage>> {
+    let plan = app.store.load::<LaunchPlan>(&Key::launch_plan(team, agent))?;
+    let record = app.store.load::<AgentRecord>(&Key::agent_record(team, agent))?;
+    let (Some(plan), Some(record)) = (plan, record) else { return Ok(None) };
+    let (plan, record) = (plan.value, record.value);
+    let kept = record.prompt == Some(Delivery::NotReady) && record.state == RunState::Running;
+    let window = record.window.filter(|_| kept && record.instance == plan.instance);
+    let Some(window) = window else { return Ok(None) };
+    let patience = app.setting_seconds("spawn_ready_timeout").max(Duration::from_secs(1));
+    let first = First { app, plan: &plan, team, agent };
+    Ok(Some(first.speak(&window, patience, false)?.stage))
 }
 
 /// Offers the secrets of `plan` to its runner, if that will not have our environment: a window is
@@ -120,6 +173,11 @@ fn write_down(
         secret(Key::launch_plan(team, agent), encode(plan)),
         Put::new(Key::agent_record(team, agent), encode(&record), Expect::Any),
     ];
+    if let Some((name, text)) = &plan.own_settings {
+        let name = Name::parse_as("file name", name)?;
+        let key = Key::own_settings(team, agent, &name);
+        puts.push(secret(key, text.clone().into_bytes()));
+    }
     if let Some(prompt) = &plan.prompt {
         puts.push(secret(Key::prompt(team, agent), prompt.clone().into_bytes()));
     }
@@ -270,45 +328,143 @@ pub(super) fn register_running(app: &App, team: &TeamName, agent: &AgentName) ->
     Ok(true)
 }
 
-/// Types the prompt into the agent's terminal and writes down what became of it.
-fn deliver(
-    app: &App,
-    plan: &LaunchPlan,
-    team: &TeamName,
-    agent: &AgentName,
-    window: &Window,
-    prompt: &str,
-    patience: Duration,
-) -> Outcome<Delivery> {
-    let delivered = app.terminal.deliver(window, prompt, patience);
-    // A window that went away while we typed: the record says how the agent ended.
-    let record = || -> Outcome<Option<AgentRecord>> {
-        let found = app.store.load::<AgentRecord>(&Key::agent_record(team, agent))?;
-        Ok(found.map(|doc| doc.value).filter(|record| record.instance == plan.instance))
-    };
-    match delivered {
-        Ok(Delivery::Delivered) => {
-            let kept = |r: &mut AgentRecord| r.prompt = Some(Delivery::Delivered);
-            agents::update_record(app, team, agent, &plan.instance, kept)?;
-            Ok(Delivery::Delivered)
-        }
-        Ok(delivery) => {
-            if let Some(record) = ended_soon(&record)? {
-                return Err(ended_at_once(plan, &record).into());
-            }
-            let kept = |r: &mut AgentRecord| r.prompt = Some(delivery);
-            agents::update_record(app, team, agent, &plan.instance, kept)?;
-            Ok(delivery)
-        }
-        Err(error) => match ended_soon(&record)? {
-            Some(record) => Err(ended_at_once(plan, &record).into()),
-            None => Err(error.into()),
-        },
-    }
+/// An agent that runs and is to be spoken to for the first time.
+struct First<'a> {
+    app: &'a App,
+    plan: &'a LaunchPlan,
+    team: &'a TeamName,
+    agent: &'a AgentName,
 }
 
-/// The record of an agent that has ended or is just about to be written down as ended.
-fn ended_soon(record: &dyn Fn() -> Outcome<Option<AgentRecord>>) -> Outcome<Option<AgentRecord>> {
-    let over = |r: &AgentRecord| matches!(r.state, RunState::Exited | RunState::Failed);
-    Ok(record()?.filter(over))
+impl First<'_> {
+    /// Brings the program in a window to where it can be typed to, and gives it its prompt.
+    fn speak(&self, window: &Window, patience: Duration, must_be_ready: bool) -> Outcome<Spoken> {
+        let plan = self.plan;
+        let row = agent_rows::catalog(self.app, Path::new(&plan.cwd)).find(&plan.command);
+        let looks = plan.interactive && (row.screen.is_described() || !row.dialogs.is_empty());
+        if !looks && !must_be_ready && !plan.paste {
+            return self.given();
+        }
+        let permit = Permit {
+            level: plan.permissions.unwrap_or(Level::Ask),
+            directory: plan.trusted,
+            named: &plan.allow,
+        };
+        let starter = Starter {
+            terminal: &*self.app.terminal,
+            window,
+            row: &row,
+            permit,
+            waits: plan.paste || must_be_ready,
+            careful: false,
+        };
+        let mut spoken = Spoken::at(Stage::Started);
+        if looks || must_be_ready {
+            let settled = starter.settle(Instant::now() + patience)?;
+            spoken.answered = settled.answered;
+            match settled.shows {
+                Shows::Ready => spoken.stage = Stage::Ready,
+                Shows::Nothing => {}
+                Shows::Gone => {
+                    self.ended(Duration::from_secs(2), plan.paste)?;
+                    return Ok(spoken);
+                }
+                Shows::Asks(dialog) => {
+                    spoken.stage = Stage::WaitingPermission;
+                    spoken.asks = Some(dialog);
+                    if plan.paste {
+                        self.note(Delivery::NotReady)?;
+                        spoken.prompt = Some(Delivery::NotReady);
+                    }
+                    return Ok(spoken);
+                }
+            }
+        }
+        if let Some(prompt) = plan.prompt.as_ref().filter(|_| plan.paste) {
+            let (delivery, stage) = self.deliver(&starter, prompt, patience, looks)?;
+            spoken.prompt = Some(delivery);
+            spoken.stage = stage.unwrap_or(spoken.stage);
+        } else if plan.prompt.is_some() {
+            spoken.stage = Stage::Prompted;
+        }
+        Ok(spoken)
+    }
+
+    /// An agent of which no more is seen than that it runs. Its prompt, if there is one, is on
+    /// its command line.
+    fn given(&self) -> Outcome<Spoken> {
+        self.ended(SURVIVES, false)?;
+        let prompted = self.plan.prompt.is_some();
+        Ok(Spoken::at(if prompted { Stage::Prompted } else { Stage::Started }))
+    }
+
+    /// Types the prompt into the agent's terminal and writes down what became of it.
+    fn deliver(
+        &self,
+        starter: &Starter<'_>,
+        prompt: &str,
+        patience: Duration,
+        looks: bool,
+    ) -> Outcome<(Delivery, Option<Stage>)> {
+        let own_key = starter.row.screen.submit != "Enter";
+        let typed = if own_key {
+            starter.type_with_own_key(prompt)
+        } else {
+            let delivered = self.app.terminal.deliver(starter.window, prompt, patience);
+            delivered.map_err(Into::into)
+        };
+        // A window that went away while we typed: the record says how the agent ended.
+        let (mut delivery, failure) = match typed {
+            Ok(delivery) => (delivery, None),
+            Err(failure) => (Delivery::NotTaken, Some(failure)),
+        };
+        if delivery != Delivery::Delivered || failure.is_some() {
+            self.ended(Duration::ZERO, true)?;
+        }
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        let mut stage = (delivery == Delivery::Delivered).then_some(Stage::Prompted);
+        if looks && delivery != Delivery::NotReady {
+            match starter.confirm(TAKEN_WITHIN)? {
+                Taken::Working => stage = Some(Stage::Working),
+                Taken::Prompted => {}
+                Taken::Stalled => {
+                    delivery = Delivery::NotTaken;
+                    stage = None;
+                }
+            }
+        }
+        self.note(delivery)?;
+        Ok((delivery, stage))
+    }
+
+    /// Writes down what became of the prompt.
+    fn note(&self, delivery: Delivery) -> Outcome<()> {
+        let kept = |r: &mut AgentRecord| r.prompt = Some(delivery);
+        agents::update_record(self.app, self.team, self.agent, &self.plan.instance, kept)?;
+        Ok(())
+    }
+
+    /// Fails if the agent is written down as ended within `most`; one that ended well is fine
+    /// unless it still was to be told something.
+    fn ended(&self, most: Duration, to_be_told: bool) -> Outcome<()> {
+        let deadline = Instant::now() + most;
+        let mut changes = self.app.store.backend().watch(&[Dir::agents(self.team)])?;
+        loop {
+            let key = Key::agent_record(self.team, self.agent);
+            let found = self.app.store.load::<AgentRecord>(&key)?.map(|doc| doc.value);
+            let record = found.filter(|record| record.instance == self.plan.instance);
+            let over = |r: &AgentRecord| matches!(r.state, RunState::Exited | RunState::Failed);
+            if let Some(record) = record.as_ref().filter(|record| over(record)) {
+                let well = record.exit_code == Some(0) && !to_be_told;
+                return if well { Ok(()) } else { Err(ended_at_once(self.plan, record).into()) };
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            changes.wait(left.min(Duration::from_millis(100)));
+        }
+    }
 }

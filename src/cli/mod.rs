@@ -3,6 +3,7 @@
 //! One file for each group of commands. A command turns its arguments into a call of `app` and the
 //! result into text or JSON; it holds no rule.
 
+mod agent;
 mod agent_runner;
 mod approval;
 mod args;
@@ -155,6 +156,12 @@ const ENTRIES: &[Entry] = &[
     single!("launch", "Start a whole team from a template", launch::LaunchArgs, launch::run),
     single!("spawn", "Start an agent", spawn::SpawnArgs, spawn::run),
     single!("run", "Start an agent with a goal, in a line", run::RunArgs, run::run),
+    group!(
+        "agent",
+        "See, add and try out the agent programs that can be started",
+        agent::AgentCommand,
+        agent::run
+    ),
     group!("config", "Show and change the settings", config::ConfigCommand, config::run),
     group!("preset", "Providers to make profiles of", preset::PresetCommand, preset::run),
     group!(

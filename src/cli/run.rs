@@ -7,10 +7,11 @@ use clap::Args;
 
 use super::{Cx, spawn};
 use crate::app::profile::{self, Ready, Setup};
-use crate::app::spawn::{Mission, Request, WorkspaceMode};
+use crate::app::spawn::{Mission, Options, Request, WorkspaceMode};
 use crate::app::{run, skill};
 use crate::core::{Outcome, TeamName};
 use crate::domain::agent::BackendKind;
+use crate::domain::agent_cli::Level;
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -52,6 +53,7 @@ pub(super) fn run(cx: &Cx, args: RunArgs) -> Outcome<ExitCode> {
         None => Ready { command, ..Ready::default() },
     };
     let instructions = skill::load(&cx.app, &args.skill, &PathBuf::from("."))?;
+    let level = ready.permissions.as_deref().map(str::parse::<Level>).transpose()?;
     let team = TeamName::parse(args.team)?;
     let kind = run::kind(ready.command.first().map_or("", String::as_str));
     let request = Request {
@@ -63,16 +65,17 @@ pub(super) fn run(cx: &Cx, args: RunArgs) -> Outcome<ExitCode> {
         mission: args.goal.filter(|goal| !goal.trim().is_empty()).map(Mission::of),
         workspace: if args.workspace { WorkspaceMode::Always } else { WorkspaceMode::Never },
         repo: None,
-        skip_permissions: ready.permissions.map(|level| level == "full"),
+        skip_permissions: None,
         replace: false,
         model: ready.model,
         resume: args.resume,
         keepalive: args.keepalive && !args.no_keepalive,
         env: ready.env,
         setup: Setup { instructions, ..ready.setup },
+        options: Options { level, ..Options::default() },
     };
     let spawned = crate::app::spawn::spawn(&cx.app, &request)?;
-    let code = spawn::show(cx, &spawned)?;
+    let code = spawn::show(cx, &spawned, false)?;
     if !cx.out.json && spawned.backend == BackendKind::Tmux {
         cx.out.text(&format!("See it at work: clawteam board attach {}", request.team))?;
     }

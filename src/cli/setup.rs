@@ -130,6 +130,12 @@ pub(super) fn app(env: Env) -> Outcome<App> {
     })
 }
 
+/// The windows of a tmux server that nobody else uses, with its socket in `dir`. It ends with its
+/// last window.
+pub(super) fn scratch_terminal(dir: &Path) -> impl crate::ports::Terminal {
+    crate::tmux::Tmux::new(Some(dir.join("tmux.socket")))
+}
+
 /// The user's own files.
 pub(super) fn dotfiles() -> impl Dotfiles {
     crate::dotfiles::UserFiles

@@ -2,17 +2,19 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::Cx;
 use crate::app::profile::{self, Ready, Setup};
-use crate::app::spawn::{self, Mission, Request, Spawned, WorkspaceMode};
-use crate::app::{liveness, models, skill};
-use crate::core::{AgentName, Diagnose, Outcome, TeamName};
-use crate::domain::agent::BackendKind;
-use crate::domain::agent_cli::Catalog;
+use crate::app::spawn::{self, Mission, Options, Request, Spawned, WorkspaceMode};
+use crate::app::{agent_rows, liveness, models, preview, skill};
+use crate::core::text::{cut, printable};
+use crate::core::{AgentName, Diagnose, Exit, Outcome, TeamName};
+use crate::domain::agent::{BackendKind, Stage};
+use crate::domain::agent_cli::Level;
 use crate::domain::team::GENERAL_PURPOSE;
 use crate::ports::terminal::Delivery;
 
@@ -77,6 +79,25 @@ pub(super) struct SpawnArgs {
     /// A skill that it shall have, from ~/.claude/skills or the project's. Repeat for more
     #[arg(long, value_name = "NAME")]
     skill: Vec<String>,
+    /// How much it may do without asking: ask, edit or full [default: full, or ask with
+    /// --no-skip-permissions]
+    #[arg(long, value_name = "LEVEL", conflicts_with_all = ["skip_permissions", "no_skip_permissions"])]
+    permissions: Option<String>,
+    /// Answer this dialog at its start with yes, by name or kind (api-key, bypass, update, …)
+    #[arg(long, value_name = "DIALOG")]
+    allow: Vec<String>,
+    /// Which of OpenClaw's own agents it is
+    #[arg(long, value_name = "ID")]
+    openclaw_agent: Option<String>,
+    /// Give it clawteam as an MCP server
+    #[arg(long)]
+    mcp: bool,
+    /// Wait until it is ready, at most so long [default: the setting `spawn_ready_timeout`]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "")]
+    wait_ready: Option<String>,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// More agents than this get in each other's way more than they help.
@@ -120,9 +141,10 @@ fn backend_and_command(cx: &Cx, args: &SpawnArgs) -> Outcome<(Option<BackendKind
         return Ok((Some(backend), command));
     }
     let path = cx.app.env.get("PATH").unwrap_or_default();
-    let here = PathBuf::from(".");
+    let here = std::path::absolute(".").unwrap_or_else(|_| PathBuf::from("."));
     let runs = cx.app.processes.find_program(first, &here, path).is_some();
-    if runs || Catalog::built_in().knows(first) || first.contains('/') {
+    let known = agent_rows::catalog(&cx.app, &here).knows(first);
+    if runs || known || first.contains('/') {
         command.insert(0, first.clone());
         return Ok((None, command));
     }
@@ -159,6 +181,17 @@ pub(super) fn run(cx: &Cx, args: SpawnArgs) -> Outcome<ExitCode> {
         Some(false) => WorkspaceMode::Never,
         None => spawn::workspace_mode(&cx.app.settings, &cx.app.env),
     };
+    let skip = either(args.skip_permissions, args.no_skip_permissions);
+    let level = args.permissions.clone().or(ready.permissions.filter(|_| skip.is_none()));
+    let level = level.as_deref().map(str::parse::<Level>).transpose()?;
+    let options = Options {
+        level,
+        allow: args.allow,
+        own_agent: args.openclaw_agent,
+        mcp: args.mcp,
+        ready_within: args.wait_ready.map(|given| ready_within(cx, &given)).transpose()?,
+    };
+    let must_be_ready = options.ready_within.is_some();
     if !args.force {
         warn_of_crowd(cx, &team);
     }
@@ -171,17 +204,76 @@ pub(super) fn run(cx: &Cx, args: SpawnArgs) -> Outcome<ExitCode> {
         mission: args.task.map(Mission::of),
         workspace,
         repo: args.repo,
-        skip_permissions: either(args.skip_permissions, args.no_skip_permissions)
-            .or(ready.permissions.map(|level| level == "full")),
+        skip_permissions: skip,
         replace: args.replace,
         model,
         resume: args.resume,
         keepalive: either(args.keepalive, args.no_keepalive).unwrap_or(false),
         env: ready.env,
         setup: Setup { instructions, ..ready.setup },
+        options,
     };
+    if args.dry_run {
+        return dry_run(cx, &request);
+    }
     let spawned = spawn::spawn(&cx.app, &request)?;
-    show(cx, &spawned)
+    show(cx, &spawned, must_be_ready)
+}
+
+/// How long the agent may take to be ready.
+fn ready_within(cx: &Cx, given: &str) -> Outcome<Duration> {
+    if given.is_empty() {
+        return Ok(cx.app.setting_seconds("spawn_ready_timeout"));
+    }
+    let seconds = given.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    Ok(seconds.ok_or_else(|| BadSeconds(given.to_owned()))?)
+}
+
+/// A time that cannot be waited.
+#[derive(Debug, thiserror::Error)]
+#[error("'{0}' is no number of seconds to wait")]
+struct BadSeconds(String);
+
+impl Diagnose for BadSeconds {
+    fn code(&self) -> &'static str {
+        "invalid_value"
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}
+
+fn dry_run(cx: &Cx, request: &Request) -> Outcome<ExitCode> {
+    let plan = preview::preview(&cx.app, request)?;
+    cx.out.result(&json!({"dryRun": true, "plan": plan}), || {
+        let mut lines = vec![
+            format!("Would start agent '{}' of team '{}'", plan.agent_name, plan.team),
+            format!("  Backend:     {}", plan.backend),
+            format!("  Program:     {}", plan.program),
+            format!("  Command:     {}", plan.argv.join(" ")),
+            format!("  Directory:   {}", plan.cwd),
+        ];
+        if let Some(branch) = &plan.branch {
+            lines.push(format!("  Branch:      {branch}"));
+        }
+        if plan.new_team {
+            lines.push(format!("  Team:        '{}' would be made", plan.team));
+        }
+        lines.push(format!("  Permissions: {}", plan.permissions));
+        lines.push(format!("  Prompt:      {}", plan.prompt_by));
+        lines.extend(plan.env.iter().map(|variable| format!("  Sets:        {variable}")));
+        lines.extend(plan.unset.iter().map(|name| format!("  Unsets:      {name}")));
+        let dialogs = plan.dialogs.iter();
+        lines.extend(
+            dialogs.map(|dialog| format!("  If asked:    {}: {}", dialog.name, dialog.answer)),
+        );
+        if let Some(prompt) = &plan.prompt {
+            lines.push(format!("\n{prompt}"));
+        }
+        lines.join("\n")
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn warn_of_crowd(cx: &Cx, team: &TeamName) {
@@ -196,13 +288,14 @@ fn warn_of_crowd(cx: &Cx, team: &TeamName) {
     }
 }
 
-pub(super) fn show(cx: &Cx, spawned: &Spawned) -> Outcome<ExitCode> {
+pub(super) fn show(cx: &Cx, spawned: &Spawned, must_be_ready: bool) -> Outcome<ExitCode> {
     let mut payload = json!({
         "status": "spawned",
         "backend": spawned.backend.as_str(),
         "agentName": spawned.agent,
         "agentId": spawned.agent_id,
         "message": spawned.message,
+        "stage": spawned.stage,
     });
     if let Some(prompt) = spawned.prompt {
         payload["prompt"] = serde_json::to_value(prompt).unwrap_or(Value::Null);
@@ -211,14 +304,39 @@ pub(super) fn show(cx: &Cx, spawned: &Spawned) -> Outcome<ExitCode> {
         payload["workspace"] = spawned.cwd.clone().into();
         payload["branch"] = branch.clone().into();
     }
-    cx.out.result(&payload, || match &spawned.branch {
-        Some(branch) => {
-            format!("Workspace: {} (branch: {branch})\nOK {}", spawned.cwd, spawned.message)
+    if !spawned.answered.is_empty() {
+        payload["answered"] = serde_json::to_value(&spawned.answered).unwrap_or(Value::Null);
+    }
+    if let Some(dialog) = &spawned.asks {
+        payload["dialog"] = serde_json::to_value(dialog).unwrap_or(Value::Null);
+    }
+    cx.out.result(&payload, || {
+        let mut lines = Vec::new();
+        if let Some(branch) = &spawned.branch {
+            lines.push(format!("Workspace: {} (branch: {branch})", spawned.cwd));
         }
-        None => format!("OK {}", spawned.message),
+        let answered = spawned.answered.iter();
+        lines.extend(answered.map(|one| format!("Asked: {}: {}", one.name, one.answer)));
+        lines.push(format!("OK {}: {}", spawned.message, spawned.stage.as_str()));
+        lines.join("\n")
     })?;
+    for one in spawned.answered.iter().filter(|one| one.refused) {
+        cx.app.warn(format!(
+            "the agent asked '{}' and was told '{}'; to allow it: --allow {}",
+            one.name,
+            printable(&one.answer, false),
+            one.name
+        ));
+    }
+    if let Some(dialog) = &spawned.asks {
+        cx.app.warn(format!(
+            "the agent asks something that nobody allowed ({}): {}",
+            dialog.name,
+            cut(&printable(&dialog.text.replace('\n', " "), false), 400)
+        ));
+        return Ok(ExitCode::FAILURE);
+    }
     match spawned.prompt {
-        None | Some(Delivery::Delivered) => Ok(ExitCode::SUCCESS),
         Some(Delivery::NotReady) => {
             cx.app.warn("the agent runs but did not read its terminal; its prompt was not typed");
             Ok(ExitCode::FAILURE)
@@ -227,5 +345,13 @@ pub(super) fn show(cx: &Cx, spawned: &Spawned) -> Outcome<ExitCode> {
             cx.app.warn("the prompt was typed, but the agent was not seen to take it");
             Ok(ExitCode::FAILURE)
         }
+        None if must_be_ready
+            && spawned.backend == BackendKind::Tmux
+            && spawned.stage == Stage::Started =>
+        {
+            cx.app.warn("the agent runs but was not seen to become ready");
+            Ok(ExitCode::FAILURE)
+        }
+        None | Some(Delivery::Delivered) => Ok(ExitCode::SUCCESS),
     }
 }

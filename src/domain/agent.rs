@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::Extra;
+use super::agent_cli::Level;
 use crate::core::{Delivery, ProcessId, Stamp, Window, limits};
 
 /// How an agent runs.
@@ -103,6 +104,21 @@ pub struct LaunchPlan {
     /// Whether it is started again when it has ended by itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keepalive: bool,
+    /// The settings of its program that only this agent has: the name of their file and the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_settings: Option<(String, String)>,
+    /// How much it may do without asking; `None` in plans of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Level>,
+    /// Names and kinds of the dialogs that may be answered with yes at its start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<String>,
+    /// Whether the directory is one that clawteam made or the user named.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trusted: bool,
+    /// Whether its program shows its dialogs and its composer in a terminal.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interactive: bool,
     /// How it is started again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<Again>,
@@ -186,6 +202,35 @@ impl Form {
             }
         };
         Self { argv: argv.iter().enumerate().map(open).collect(), paste }
+    }
+}
+
+/// How far the start of an agent was seen to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Its program runs.
+    Started,
+    /// It can be typed to.
+    Ready,
+    /// It asks something that the user did not allow; its prompt waits.
+    WaitingPermission,
+    /// It has its prompt.
+    Prompted,
+    /// It works on its prompt.
+    Working,
+}
+
+impl Stage {
+    /// The stage in a word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Ready => "ready",
+            Self::WaitingPermission => "waiting_permission",
+            Self::Prompted => "prompted",
+            Self::Working => "working",
+        }
     }
 }
 

@@ -80,10 +80,28 @@ pub struct Shown {
     pub ended: bool,
 }
 
+/// Whether the program in a window reads what is typed, as far as the system shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// It waits for a line.
+    Lines,
+    /// It waits for keys.
+    Keys,
+    /// It does something else.
+    No,
+    /// The system does not tell.
+    Unknown,
+}
+
 /// Windows of a terminal multiplexer.
 pub trait Terminal: Send + Sync {
     /// Whether tmux can be run at all.
-    fn is_available(&self) -> bool;
+    fn is_available(&self) -> bool {
+        self.version().is_some()
+    }
+
+    /// The version of tmux (`3.3a`), if it can be run.
+    fn version(&self) -> Option<String>;
 
     /// Opens a window for an agent, in the team's session, which is made if it is missing. Many
     /// may do so at once. The window is tagged with the team and the agent.
@@ -91,6 +109,9 @@ pub trait Terminal: Send + Sync {
 
     /// Whether the window is still there, on the server that it was made on.
     fn exists(&self, window: &Window) -> bool;
+
+    /// Whether the window's program reads at this moment.
+    fn reads(&self, window: &Window) -> Result<Reads, TerminalError>;
 
     /// Types `text` into the window's program once it reads input, then the submit key, and
     /// watches whether the program takes it.

@@ -20,7 +20,7 @@ use super::ready::{Readiness, Seen, Stillness};
 use super::tty::{self, Tty};
 use crate::core::text::printable;
 use crate::ports::TerminalError;
-use crate::ports::terminal::Delivery;
+use crate::ports::terminal::{Delivery, Reads};
 
 /// The pause between two looks.
 const POLL: Duration = Duration::from_millis(30);
@@ -112,6 +112,17 @@ impl Typist<'_> {
             return Ok(Some(Delivery::NotTaken));
         }
         self.wait_until_taken(&read, deadline).map(Some)
+    }
+
+    /// See [`Terminal::reads`](crate::ports::Terminal::reads). `None` if the pane is gone.
+    pub(super) fn reads(&self) -> Result<Option<Reads>, TerminalError> {
+        let view = self.view()?.filter(|view| !view.look.row.dead);
+        Ok(view.map(|view| match (view.waiting, view.tty) {
+            (Waiting::Yes, Some(tty)) if tty.canonical => Reads::Lines,
+            (Waiting::Yes, Some(_)) => Reads::Keys,
+            (Waiting::Unknown, _) | (_, None) => Reads::Unknown,
+            (Waiting::Maybe | Waiting::No, _) => Reads::No,
+        }))
     }
 
     fn wait_until_ready(&self, deadline: Instant) -> Result<Start, TerminalError> {

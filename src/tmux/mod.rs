@@ -29,7 +29,7 @@ use self::deliver::Typist;
 use self::pane::Pane;
 use self::rows::PaneRow;
 use crate::core::{AgentName, TeamName};
-use crate::ports::terminal::{Delivery, Shown, Window, WindowPlan};
+use crate::ports::terminal::{Delivery, Reads, Shown, Window, WindowPlan};
 use crate::ports::{Terminal, TerminalError};
 
 /// The windows of one tmux server.
@@ -62,10 +62,12 @@ fn gone(window: &Window) -> TerminalError {
 }
 
 impl Terminal for Tmux {
-    fn is_available(&self) -> bool {
+    fn version(&self) -> Option<String> {
         let mut program = self.server.program();
-        program.arg("-V").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        program.status().is_ok_and(|status| status.success())
+        program.arg("-V").stdin(Stdio::null()).stderr(Stdio::null());
+        let output = program.output().ok().filter(|output| output.status.success())?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        Some(text.trim().trim_start_matches("tmux ").to_owned())
     }
 
     fn open(&self, plan: &WindowPlan<'_>) -> Result<Window, TerminalError> {
@@ -74,6 +76,11 @@ impl Terminal for Tmux {
 
     fn exists(&self, window: &Window) -> bool {
         Pane::of(window).is_some_and(|pane| pane.exists(&self.server))
+    }
+
+    fn reads(&self, window: &Window) -> Result<Reads, TerminalError> {
+        let pane = Pane::of(window).ok_or_else(|| gone(window))?;
+        Typist { server: &self.server, pane }.reads()?.ok_or_else(|| gone(window))
     }
 
     fn deliver(

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests set up and look at everything themselves")]
 
+mod agents;
 mod approval;
 mod artifact;
 mod cli;

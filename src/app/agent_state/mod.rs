@@ -4,14 +4,14 @@ mod hear;
 mod session;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{App, liveness, runtime, session as sessions};
+use super::{App, agent_rows, liveness, runtime, session as sessions};
 use crate::core::{AgentName, Outcome, TeamName, Window};
 use crate::domain::agent::{AgentRecord, LaunchPlan, RunState, SpawnEntry};
 use crate::domain::agent_cli::screen::{self, Dialog, Reading};
-use crate::domain::agent_cli::{self, AgentCli, DialogKind};
+use crate::domain::agent_cli::{AgentCli, DialogKind};
 use crate::domain::agent_state::{
     Evidence, Question, Run, SCREEN_TRUSTED, Screen, Seen, StateDocument, judge, needs_screen,
 };
@@ -180,12 +180,16 @@ fn read_screens(app: &App, team: &TeamName, looks: &mut [(Look, Run, Duration)],
             *given_work |= plan.as_ref().is_some_and(|plan| plan.prompt.is_some())
                 || runtime::was_given_since(app, team, &look.agent, since);
         }
+        let cwd = plan.as_ref().map_or(PathBuf::new(), |plan| PathBuf::from(&plan.cwd));
         let command = plan
             .map(|plan| plan.command)
             .or_else(|| look.entry.as_ref().map(|entry| entry.command.clone()))
             .unwrap_or_default();
         let program = command.first().cloned().unwrap_or_default();
-        let row = rows.entry(program).or_insert_with(|| agent_cli::find(&command));
+        let row = rows.entry(program).or_insert_with(|| {
+            // Rows of the project count for the agents that work in it.
+            agent_rows::catalog(app, &cwd).find(&command)
+        });
         look.cli = Some(row.clone());
         wanted.push((number, window));
     }
@@ -265,6 +269,5 @@ fn kind(kind: DialogKind) -> &'static str {
 /// Whether the row says anything about the program's screen: then one that is not recognised may
 /// be a dialog that is new.
 pub(super) fn is_readable(cli: &AgentCli) -> bool {
-    let screen = &cli.screen;
-    !screen.composer.prefix.is_empty() || !screen.ready.is_empty() || !screen.idle.is_empty()
+    cli.screen.is_described()
 }

@@ -136,6 +136,7 @@ fn request(app: &App, team: &TeamName, run: &Harness, hand: &Hand) -> Outcome<Re
         keepalive: false,
         env: std::collections::BTreeMap::new(),
         setup: Setup::default(),
+        options: spawn::Options::default(),
     })
 }
 

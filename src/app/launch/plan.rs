@@ -210,10 +210,14 @@ fn member(
             }),
             workspace,
             repo: request.repo.clone(),
-            skip_permissions: permissions.map(|level| level == "full"),
+            skip_permissions: None,
             replace: false,
             model: chosen_model(app, request, asked.as_deref(), template, agent),
             env,
+            options: spawn::Options {
+                level: permissions.map(str::parse).transpose()?,
+                ..spawn::Options::default()
+            },
             setup: ready.setup,
         },
     })

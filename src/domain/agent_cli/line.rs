@@ -1,5 +1,7 @@
 //! The command line of an agent.
 
+use std::collections::BTreeSet;
+
 use super::docker;
 use super::row::{AgentCli, Level, Words};
 use crate::domain::agent::BackendKind;
@@ -43,6 +45,14 @@ pub struct Call<'a> {
     pub mcp: Option<&'a McpServer>,
     /// The directory to work in.
     pub cwd: &'a str,
+    /// Whether the directory is trusted.
+    pub trusted: bool,
+    /// Whether the server that the program talks to is there; `None` where nobody looked.
+    pub served: Option<bool>,
+    /// The options that the program's help shows, if that is known.
+    pub flags: Option<&'a BTreeSet<String>>,
+    /// The data directory.
+    pub data: &'a str,
     /// A name for its session.
     pub session: &'a str,
     /// A new UUID for its session.
@@ -75,6 +85,8 @@ pub struct CommandLine {
     pub prompt: Option<String>,
     /// Whether the prompt is to be typed into the program's terminal.
     pub paste: bool,
+    /// Whether the program shows its dialogs and its composer in a terminal.
+    pub interactive: bool,
     /// How much it really may do without asking.
     pub level: Level,
     /// The session that it runs in, if that is known beforehand.
@@ -102,40 +114,102 @@ pub fn command_line(cli: &AgentCli, call: &Call<'_>) -> CommandLine {
     maker.run();
     let session = maker.session();
     let level = maker.permissions();
+    maker.served();
     maker.add(&cli.cwd, call.cwd);
     maker.add(&cli.always, "");
+    if call.trusted {
+        maker.add(&cli.trust, "");
+    }
     maker.model();
     if let Some(agent) = call.agent {
-        if cli.agent.of(backend).is_empty() {
-            maker
-                .warnings
-                .push(format!("{} has no agents of its own; '{agent}' is left out", cli.name));
-        }
-        maker.add(&cli.agent, agent);
+        maker.asked("--openclaw-agent", &cli.agent, agent, "");
     }
     if let Some(server) = call.mcp {
         maker.mcp(server);
     }
     let prompt = maker.system_prompt();
     let prompt_at = maker.prompt(prompt.as_deref());
-    let paste = prompt.is_some() && cli.prompt.of(backend).is_empty();
-    CommandLine {
-        argv: maker.argv,
-        prompt_at,
-        prompt,
-        paste,
-        level,
-        session,
-        warnings: maker.warnings,
-    }
+    let typed = cli.prompt.of(backend).is_empty();
+    let paste = prompt.is_some() && typed;
+    let interactive = backend == BackendKind::Tmux && (typed || prompt.is_none());
+    maker.check_flags();
+    let Maker { argv, warnings, .. } = maker;
+    CommandLine { argv, prompt_at, prompt, paste, interactive, level, session, warnings }
 }
 
 impl Maker<'_> {
-    /// Adds words with `value` in the place of `{}`, unless the first of them is there already.
-    fn add(&mut self, words: &Words, value: &str) {
+    /// Adds words with `value` in the place of `{}`, unless the first of them is there already or
+    /// this release of the program may not have it. Returns whether they are there now.
+    fn add(&mut self, words: &Words, value: &str) -> bool {
         let words = words.of(self.backend);
-        if words.first().is_some_and(|first| !self.is_given(first)) {
-            self.argv.extend(words.iter().map(|word| word.replace("{}", value)));
+        let Some(first) = words.first() else { return false };
+        if self.is_given(first) {
+            return true;
+        }
+        let optional = self.cli.optional.contains(first);
+        let there = !optional || self.call.flags.is_some_and(|flags| flags.contains(first));
+        if there {
+            let data = self.call.data;
+            let fill = |word: &String| word.replace("{}", value).replace("{data}", data);
+            self.argv.extend(words.iter().map(fill));
+        }
+        there
+    }
+
+    /// Adds words for something that the user asked for with `option`: where nothing is known of
+    /// the release, too. What cannot be passed is told, with `instead`.
+    fn asked(&mut self, option: &str, words: &Words, value: &str, instead: &str) {
+        let words = words.of(self.backend);
+        let Some(first) = words.first().cloned() else {
+            let name = &self.cli.name;
+            self.warnings.push(format!("{name} has nothing for {option} '{value}'{instead}"));
+            return;
+        };
+        if self.is_given(&first) {
+            return;
+        }
+        if self.call.flags.is_some_and(|flags| !flags.contains(&first)) {
+            let name = &self.cli.name;
+            self.warnings.push(format!(
+                "this release of {name} has no {first}; '{value}' is not passed to it{instead}"
+            ));
+            return;
+        }
+        let fill = |word: &String| word.replace("{}", value);
+        let words: Vec<String> = words.iter().map(fill).collect();
+        self.argv.extend(words);
+    }
+
+    /// What makes the program do without its server, if that is not there.
+    fn served(&mut self) {
+        let Some(server) = &self.cli.server else { return };
+        let given = server.given.iter().any(|option| self.is_given(option));
+        if given || self.call.served != Some(false) || server.without.of(self.backend).is_empty() {
+            return;
+        }
+        if !self.add(&server.without, "") && self.call.flags.is_some() {
+            self.warnings.push(format!(
+                "nothing listens on port {}; {} may need its server running",
+                server.port, self.cli.name
+            ));
+        }
+    }
+
+    /// Tells of options that the program's help does not show.
+    fn check_flags(&mut self) {
+        let Some(flags) = self.call.flags else { return };
+        let command = self.call.command;
+        let own = self.argv.iter().filter(|word| word.starts_with("--") && !command.contains(word));
+        let unknown: Vec<String> = own
+            .map(|word| word.split('=').next().unwrap_or(word).to_owned())
+            .filter(|option| !flags.contains(option))
+            .collect();
+        for option in unknown {
+            let name = &self.cli.name;
+            self.warnings.push(format!(
+                "the help of this release of {name} does not show {option}; if it does not start, \
+                 see: clawteam agent show {name}"
+            ));
         }
     }
 
@@ -147,7 +221,7 @@ impl Maker<'_> {
 
     /// What follows a program that was named without anything else.
     fn run(&mut self) {
-        let names = IN_CONTAINER.iter().copied().collect::<Vec<_>>();
+        let names = IN_CONTAINER;
         docker::with_directory(&mut self.argv, self.call.cwd, &names);
         let words = self.cli.run.of(self.backend);
         match docker::program_at(&self.argv) {
@@ -223,14 +297,8 @@ impl Maker<'_> {
     fn model(&mut self) {
         let Some(model) = self.call.model else { return };
         let words = self.cli.model.of(self.backend);
-        if words.is_empty() {
-            self.warnings.push(format!(
-                "{} takes no model; '{model}' is only in CLAWTEAM_MODEL",
-                self.cli.name
-            ));
-        }
         if !(self.is_given("--model") || self.is_given("-m") && words.contains(&"-m".to_owned())) {
-            self.add(&self.cli.model, model);
+            self.asked("--model", &self.cli.model, model, "; CLAWTEAM_MODEL holds it");
         }
     }
 
@@ -294,6 +362,10 @@ mod tests {
             agent: None,
             mcp: None,
             cwd: "/w",
+            data: "/d",
+            trusted: false,
+            served: None,
+            flags: None,
             session: "clawteam-t-a",
             uuid: "U",
             resume: None,
@@ -416,6 +488,36 @@ mod tests {
         }
         assert_eq!(made("kimi", Level::Edit, false, false), ("-w /w".into(), Level::Ask, 1));
         assert_eq!(made("tool", Level::Full, true, false), (String::new(), Level::Ask, 0));
+    }
+
+    #[test]
+    fn options_that_not_every_release_has_are_passed_where_its_help_shows_them() {
+        let known = |flags: &str| flags.split(' ').map(str::to_owned).collect::<BTreeSet<_>>();
+        let made = |command: &str, flags: Option<&BTreeSet<String>>| {
+            let command = words(command);
+            let call = Call {
+                flags,
+                served: Some(false),
+                agent: Some("A"),
+                level: Level::Ask,
+                prompt: None,
+                ..call(&command, BackendKind::Tmux)
+            };
+            let made = command_line(&find(&command), &call);
+            (made.argv[1..].join(" "), made.warnings.len())
+        };
+        let old = known("--session --model --agent");
+        let new = known("--session --local");
+        let session = "tui --session clawteam-t-a";
+        let all = format!("{session} --model M --agent A");
+        assert_eq!(made("openclaw", None), (all.clone(), 0));
+        assert_eq!(made("openclaw", Some(&old)), (all, 1));
+        assert_eq!(made("openclaw", Some(&new)), (format!("{session} --local"), 2));
+        assert_eq!(made("codex", None).0, "--model M");
+        let codex = known("--model --no-daemon");
+        assert_eq!(made("codex", Some(&codex)).0, "--no-daemon --model M");
+        let (argv, warnings) = made("claude", Some(&known("--model")));
+        assert_eq!((&*argv, warnings), ("--session-id U --model M", 2));
     }
 
     #[test]

@@ -15,8 +15,8 @@ pub use answer::{Answer, Permit, answer};
 pub use catalog::{BadRow, Catalog, GENERIC, RowFile};
 pub use line::{Call, CommandLine, McpServer, command_line};
 pub use row::{
-    AgentCli, Allow, Composer, DialogKind, DialogSpec, Level, NoLevel, Otherwise, Permissions,
-    Screen, Words,
+    AgentCli, Allow, Composer, DialogKind, DialogSpec, Level, NoLevel, Otherwise, OwnState,
+    Permissions, Screen, Server, Words,
 };
 
 /// How the program of a command is run, by the rows that come with clawteam.

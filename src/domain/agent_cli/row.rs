@@ -42,6 +42,14 @@ pub struct AgentCli {
     pub cwd: Words,
     /// What is always added.
     pub always: Words,
+    /// What makes it trust the directory without asking.
+    pub trust: Words,
+    /// Options that not every release has: passed only where the program's help shows them.
+    pub optional: Vec<String>,
+    /// A server that it talks to.
+    pub server: Option<Server>,
+    /// What it needs of its own while it does without that server.
+    pub own_state: Option<OwnState>,
     /// What names the model.
     pub model: Words,
     /// What adds to the system prompt; nothing where that goes before the prompt.
@@ -67,6 +75,40 @@ pub struct AgentCli {
     /// What it asks, at its start or later. The first that fits counts.
     #[serde(rename = "dialog")]
     pub dialogs: Vec<DialogSpec>,
+}
+
+/// A server on this machine that a program talks to, and what to do without it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Where it listens.
+    pub port: u16,
+    /// The variable that names another port.
+    pub port_env: String,
+    /// The file with its settings in JSON, `~` being the home.
+    pub settings: String,
+    /// Where in that file the port is, as a JSON pointer.
+    pub port_at: String,
+    /// Words in a command which mean that it says itself what it talks to.
+    pub given: Vec<String>,
+    /// What makes the program do without the server.
+    pub without: Words,
+}
+
+/// A directory and settings of an agent's own, for a program of which several otherwise get in
+/// each other's way. In the texts, `{cwd}` and `{settings}` stand for the directory that it works
+/// in and the user's settings of the program, each as a JSON text.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OwnState {
+    /// The name of the file with the settings.
+    pub file: String,
+    /// The settings where the user has some.
+    pub text: String,
+    /// The settings where the user has none.
+    pub text_alone: String,
+    /// Variables; `{dir}` is the directory, `{settings_dir}` that of the user's settings.
+    pub env: std::collections::BTreeMap<String, String>,
 }
 
 /// Words of a command line, by backend. In a row, a plain list stands for both backends.
@@ -191,6 +233,15 @@ pub struct Permissions {
     pub given: Vec<String>,
 }
 
+impl Screen {
+    /// Whether anything is said of how the program looks.
+    pub fn is_described(&self) -> bool {
+        let composer = &self.composer;
+        composer.ruled
+            || [&self.ready, &self.idle, &composer.prefix].iter().any(|marks| !marks.is_empty())
+    }
+}
+
 impl Permissions {
     /// The words of one level, if the program has it.
     pub fn of(&self, level: Level) -> Option<&Words> {
@@ -202,8 +253,9 @@ impl Permissions {
     }
 }
 
-/// What a program's screen shows. A mark is a piece of text in lower case, in which `*` stands
-/// for anything on the same line.
+/// What a program's screen shows. A mark is a piece of text in lower case. `*` in it stands for
+/// anything on the same line (`\\*` for the star itself), `^` and `$` at its ends for those of the
+/// line.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Screen {
@@ -229,6 +281,8 @@ pub struct Composer {
     pub prefix: Vec<String>,
     /// Marks of what is shown in it while it is empty.
     pub placeholder: Vec<String>,
+    /// Whether it has no prefix: it is what stands between the last two rules.
+    pub ruled: bool,
     /// At most so many written lines follow it (hints, a status line).
     pub below: Option<usize>,
 }
@@ -252,6 +306,20 @@ pub enum DialogKind {
     Other,
 }
 
+impl DialogKind {
+    /// The kind in words that users write.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trust => "trust",
+            Self::ApiKey => "api-key",
+            Self::Bypass => "bypass",
+            Self::Update => "update",
+            Self::Permission => "permission",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// What has to be allowed for a dialog to be answered with yes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -263,7 +331,7 @@ pub enum Allow {
     Never,
     /// The directory is one that clawteam made or the user named.
     Directory,
-    /// The use of the key is allowed.
+    /// The use of the key: the dialog is named by the user, or the key comes from a profile.
     ApiKey,
     /// This permission level or a higher one.
     #[serde(untagged)]

@@ -104,6 +104,7 @@ fn spawn_agent(call: Call) -> Outcome<Answer> {
         resume: false,
         keepalive: false,
         env: std::collections::BTreeMap::new(),
+        options: spawn::Options::default(),
         setup: profile::Setup::default(),
     };
     let spawned = spawn::spawn(&call.app, &request)?;
@@ -113,9 +114,13 @@ fn spawn_agent(call: Call) -> Outcome<Answer> {
         "agentName": spawned.agent,
         "agentId": spawned.agent_id,
         "message": spawned.message,
+        "stage": spawned.stage,
     });
     if let Some(prompt) = spawned.prompt {
         answer["prompt"] = to_value(&prompt);
+    }
+    if let Some(dialog) = spawned.asks {
+        answer["dialog"] = to_value(&dialog);
     }
     if let Some(branch) = spawned.branch {
         answer["workspace"] = spawned.cwd.into();

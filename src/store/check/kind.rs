@@ -49,7 +49,7 @@ const LEFT_ALONE: [&str; 10] = [
 ];
 
 /// Directories at the top with collections of documents.
-const WALKED: [&str; 21] = [
+const WALKED: [&str; 22] = [
     "agents",
     "approvals",
     "artifacts",
@@ -62,6 +62,7 @@ const WALKED: [&str; 21] = [
     "locks",
     "notifications",
     "plans",
+    "probes",
     "queue",
     "runs",
     "schedules",
@@ -78,7 +79,7 @@ pub(super) fn walk(path: &str) -> Walk {
     let parts: Vec<&str> = path.split('/').collect();
     match parts[..] {
         [top] | [top, _] if WALKED.contains(&top) => Walk::Into,
-        ["workspaces", _, _] | ["teams", _, "redis"] => Walk::Past,
+        ["workspaces" | "agents", _, _] | ["teams", _, "redis"] => Walk::Past,
         [top] if LEFT_ALONE.contains(&top) => Walk::Past,
         ["artifacts" | "notifications" | "runs" | "workflows", _, _]
         | ["runs", _, _, "requests" | "results"]
@@ -122,7 +123,7 @@ pub(super) fn kind(path: &str) -> Kind {
         // What agents hand in may be anything.
         (["harness", _, _, "artifacts", ..], _) => Kind::Other,
         (
-            ["breakers"]
+            ["breakers" | "probes"]
             | ["teams", _, "peers"]
             | ["sessions" | "agents" | "approvals" | "notifications" | "schedules", _]
             | ["auth", "tokens" | "keys"]
@@ -137,7 +138,8 @@ pub(super) fn kind(path: &str) -> Kind {
             Kind::Lines
         }
         (["blobs", "sha256", start], "") if name.starts_with(start) => Kind::Blob,
-        (["agents", _], "md" | "log")
+        (["agents"], "toml")
+        | (["agents", _], "md" | "log")
         | (["teams", _, "dead_letters", _] | ["harness", _, ..], _)
         | (["plans", ..], "md")
         | (["journal"], "done") => Kind::Other,

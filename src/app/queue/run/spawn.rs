@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Answer, Job};
 use crate::app::profile::Setup;
-use crate::app::spawn::{Request, WorkspaceMode, spawn as start, workspace_mode};
+use crate::app::spawn::{Options, Request, WorkspaceMode, spawn as start, workspace_mode};
 use crate::app::{liveness, task, team};
 use crate::core::{Outcome, TaskId};
 use crate::domain::prompt::Mission;
@@ -61,6 +61,7 @@ fn run(job: &Job<'_>, wanted: &Spawn) -> Outcome<String> {
         replace: false,
         model: None,
         env: BTreeMap::new(),
+        options: Options::default(),
         setup: Setup::default(),
     };
     Ok(start(app, &request)?.message)

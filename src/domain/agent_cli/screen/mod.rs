@@ -90,16 +90,16 @@ pub fn read(row: &AgentCli, screen: &str) -> Reading {
         return Reading::Dialog(dialog);
     }
     let composer = composer(row, &lines);
-    let draft = composer.clone().flatten();
     let tail = text::written_tail(&lines, STATUS_LINES);
     if marks::any(&row.screen.working, tail) {
-        return Reading::Working { draft };
+        return Reading::Working { draft: composer.filter(|text| !text.is_empty()) };
     }
-    let marked = |marks: &[String]| marks::any(marks, &lines);
+    let marked = |marks: &[String]| marks::any(marks, tail);
     match composer {
-        Some(Some(text)) => Reading::Draft { text },
-        Some(None) => Reading::Ready,
-        None if marked(&row.screen.starting) => Reading::Starting,
+        // Some show their composer before they are there.
+        _ if marked(&row.screen.starting) => Reading::Starting,
+        Some(text) if !text.is_empty() => Reading::Draft { text },
+        Some(_) => Reading::Ready,
         None if marked(&row.screen.idle) || marked(&row.screen.ready) => Reading::Ready,
         None => Reading::Unknown,
     }
@@ -181,9 +181,12 @@ fn question_start(lines: &[Line], menu: usize) -> usize {
     0
 }
 
-/// The composer: `None` if there is none, otherwise the text in it, if there is any.
-fn composer(row: &AgentCli, lines: &[Line]) -> Option<Option<String>> {
+/// What stands in the composer, `None` if there is no composer.
+fn composer(row: &AgentCli, lines: &[Line]) -> Option<String> {
     let spec = &row.screen.composer;
+    if spec.ruled {
+        return ruled(lines);
+    }
     let at = lines.iter().rposition(|line| line.after_prefix(&spec.prefix).is_some())?;
     let below = spec.below.unwrap_or(BELOW_COMPOSER);
     let first = lines[at].after_prefix(&spec.prefix)?;
@@ -201,6 +204,16 @@ fn composer(row: &AgentCli, lines: &[Line]) -> Option<Option<String>> {
         text.push('\n');
         text.push_str(&line.typed());
     }
-    let text = text.trim().to_owned();
-    Some((!text.is_empty()).then_some(text))
+    Some(text.trim().to_owned())
+}
+
+/// A composer without a prefix: what stands between the last two rules, if nothing follows them.
+fn ruled(lines: &[Line]) -> Option<String> {
+    let last = lines.iter().rposition(Line::is_rule)?;
+    let first = lines[..last].iter().rposition(Line::is_rule)?;
+    if lines[last + 1..].iter().any(|line| !line.is_blank()) {
+        return None;
+    }
+    let typed: Vec<String> = lines[first + 1..last].iter().map(Line::typed).collect();
+    Some(typed.join("\n").trim().to_owned())
 }

@@ -228,6 +228,45 @@ fn work_is_seen_and_so_is_what_is_typed_meanwhile() {
 }
 
 #[test]
+fn a_composer_that_comes_before_the_first_question_is_not_ready() {
+    let early = "› Ask Codex to do anything\n\n  ? for shortcuts\n";
+    assert_eq!(see("codex", early), Reading::Starting);
+    let status = "  gpt-5-codex default · /w\n  ← for agents · ? for shortcuts\n";
+    let there = format!("› Ask Codex to do anything\n\n{status}");
+    assert_eq!(see("codex", &there), Reading::Ready);
+    let folder = "  Folder access\n  /w\n\n  Trust this folder? Codex can read, edit, and run files \
+                  here.\n\n› 1. Trust and continue\n  2. Back to Agent Command Center\n\n  enter \
+                  continue · esc back\n";
+    let dialog = asked("codex", folder);
+    assert_eq!((dialog.kind, dialog.highlighted), (DialogKind::Trust, Some(0)));
+}
+
+#[test]
+fn a_spinner_is_work_and_its_end_is_not() {
+    let spin = |line: &str| see("claude", &claude_with("", line));
+    let working = Reading::Working { draft: None };
+    assert_eq!(spin("✶ Undulating…"), working);
+    assert_eq!(spin("* Photosynthesizing… (3s · ↑ 37 tokens)"), working);
+    assert_eq!(spin("✻ Baked for 0s"), Reading::Ready);
+}
+
+#[test]
+fn a_composer_between_two_rules_is_read() {
+    let screen = |status: &str, typed: &str| {
+        format!(
+            " session agent:main:main\n {status}\n agent main | deliver:off\n{RULE}\n{typed}\n{RULE}\n"
+        )
+    };
+    assert_eq!(see("openclaw", &screen("local ready | idle", "")), Reading::Ready);
+    let draft = Reading::Draft { text: "hello".into() };
+    assert_eq!(see("openclaw", &screen("local ready | idle", "hello")), draft);
+    let working = Reading::Working { draft: None };
+    assert_eq!(see("openclaw", &screen("⠦ kerfuffling… • 2s | local ready", "")), working);
+    let starting = "⠋ starting up • 5s | subscribing to session events";
+    assert_eq!(see("openclaw", &screen(starting, "")), Reading::Starting);
+}
+
+#[test]
 fn a_question_in_the_talk_is_no_dialog() {
     let talk = format!("{CLAUDE_PERMISSION}\n\n● That is what it asked.\n\n{RULE}\n❯ \n{RULE}\n");
     assert_eq!(see("claude", &talk), Reading::Ready);
