@@ -288,7 +288,7 @@ fn warn_of_crowd(cx: &Cx, team: &TeamName) {
     }
 }
 
-fn show(cx: &Cx, spawned: &Spawned, must_be_ready: bool) -> Outcome<ExitCode> {
+pub(super) fn show(cx: &Cx, spawned: &Spawned, must_be_ready: bool) -> Outcome<ExitCode> {
     let mut payload = json!({
         "status": "spawned",
         "backend": spawned.backend.as_str(),
