@@ -94,7 +94,7 @@ fn list(cx: &Cx, team: String) -> Outcome<()> {
             table.row([
                 request.agent.as_str(),
                 &request.question.kind,
-                &cut(&printable(&request.question.text, false), 300).to_owned(),
+                cut(&printable(&request.question.text, false), 300),
                 request.digest.start(12),
             ]);
         }

@@ -146,15 +146,7 @@ fn text<'a>(
     block: &'a str,
     how: How,
 ) -> Text<'a> {
-    Text {
-        team,
-        agent,
-        id,
-        text: block,
-        mode: how.mode,
-        patience: how.patience,
-        reaction: how.reaction,
-    }
+    Text { team, agent, id, block, mode: how.mode, patience: how.patience, reaction: how.reaction }
 }
 
 /// Types a text, if that is possible now; otherwise leaves it in the inbox.

@@ -174,7 +174,7 @@ fn gemini(event: &str, payload: &Value) -> Option<(News, Option<Answer>)> {
         "Notification" if word("notification_type") == "ToolPermission" => {
             let mut question = tool_question(payload.get("details").unwrap_or(&Value::Null));
             if question.text.is_empty() {
-                question.text = word("message").to_owned();
+                word("message").clone_into(&mut question.text);
             }
             (News::Asks(question), None)
         }
@@ -218,7 +218,7 @@ fn generic(event: &str, payload: &Value) -> Option<News> {
         "waiting_permission" | "permission" => {
             let mut question = tool_question(payload);
             if question.text.is_empty() {
-                question.text = told("question").to_owned();
+                told("question").clone_into(&mut question.text);
             }
             News::Asks(question)
         }

@@ -146,9 +146,6 @@ fn hooked(hook: &StateDocument, age: Duration, evidence: &Evidence<'_>) -> Seen 
         (_, Some(Screen::Dialog(shown))) => {
             on_screen(State::WaitingPermission, Some(shown.clone()))
         }
-        (State::WaitingPermission, Some(Screen::Working { .. })) if age >= HOOK_TRUSTED => {
-            on_screen(State::Working, None)
-        }
         (State::WaitingPermission, Some(Screen::Composer | Screen::Draft { .. }))
             if age >= HOOK_TRUSTED =>
         {
@@ -159,7 +156,9 @@ fn hooked(hook: &StateDocument, age: Duration, evidence: &Evidence<'_>) -> Seen 
         {
             on_screen(State::Idle, None)
         }
-        (State::Idle | State::Ready, Some(Screen::Working { .. })) if age >= HOOK_TRUSTED => {
+        (State::WaitingPermission | State::Idle | State::Ready, Some(Screen::Working { .. }))
+            if age >= HOOK_TRUSTED =>
+        {
             on_screen(State::Working, None)
         }
         _ => told(hook),
