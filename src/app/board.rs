@@ -133,6 +133,8 @@ impl Watch {
 
 /// Shows the windows of a team side by side until the user leaves. Returns what was shown.
 pub fn attach(app: &App, name: &TeamName) -> Outcome<String> {
-    hook::emit(app, Event::new("BoardAttach", name.as_str()));
+    if app.terminal.windows_of(name).is_ok_and(|windows| !windows.is_empty()) {
+        hook::emit(app, Event::new("BoardAttach", name.as_str()));
+    }
     Ok(app.terminal.attach(name)?)
 }

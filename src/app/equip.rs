@@ -88,7 +88,8 @@ pub(super) fn equip(
         env,
         settings: own_settings,
     };
-    if cli.name != GENERIC && backend == BackendKind::Tmux {
+    let reminds = is_true(&app.setting("probe_reminder"));
+    if reminds && cli.name != GENERIC && backend == BackendKind::Tmux {
         probe::remind(app, cli, &program);
     }
     Ok(equipment)

@@ -229,6 +229,9 @@ pub fn spawn_on(app: &App, request: &Request, terms: &Terms) -> Outcome<Spawned>
                 let id = agent_id(&team, request);
                 let prepared =
                     workspace::prepare(app, &request.team, &request.agent, &id, repository)?;
+                if !prepared.reused && !terms.fresh_team {
+                    provision::warn_of_changes(app, &repository.root);
+                }
                 let cwd = prepared.cwd.clone();
                 made.workspace = Some(prepared);
                 cwd

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{Plan, Planned, Request};
 use crate::app::spawn::{self, Mission, WorkspaceMode};
-use crate::app::{App, models, profile, task, team, template};
+use crate::app::{App, models, profile, provision, task, team, template};
 use crate::core::{AgentName, Diagnose, Outcome, TaskId, TeamName};
 use crate::domain::Extra;
 use crate::domain::agent::BackendKind;
@@ -147,6 +147,7 @@ fn check_places(app: &App, request: &Request, members: &[Planned]) -> Outcome<st
         if app.git.resolve(&root, "HEAD")?.is_none() {
             return Err(GitError::NoCommits { path: root }.into());
         }
+        provision::warn_of_changes(app, &root);
     }
     Ok(here)
 }

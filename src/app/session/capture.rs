@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::keep;
 use super::locate::{self, Seek};
-use crate::app::{App, liveness};
+use crate::app::App;
 use crate::core::Outcome;
 use crate::domain::agent::LaunchPlan;
 use crate::domain::session::{Client, Confidence, Found, Named};
@@ -40,10 +40,7 @@ pub fn watch<'a>(app: &App, plan: &'a LaunchPlan) -> Outcome<Option<Watch<'a>>> 
 /// Looks once. Returns whether the session was seen in what the program wrote.
 pub fn capture(app: &App, watch: Watch<'_>) -> Outcome<bool> {
     let (team, agent) = crate::app::start::names(watch.plan)?;
-    let record = liveness::record(app, &team, agent.as_str())
-        .filter(|record| record.instance == watch.plan.instance);
-    let seek =
-        Seek { app, team: &team, agent: &agent, plan: watch.plan, client: watch.client, record };
+    let seek = Seek::of(app, &team, &agent, watch.plan, watch.client);
     let Some(found) = seek.find()? else { return Ok(false) };
     keep(app, watch.plan, &found)?;
     Ok(found.transcript.is_some())

@@ -6,7 +6,7 @@
 //! with the agent's prompt; and only if no other agent can have written it, the one transcript that
 //! began in the agent's directory after its start.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,18 +17,18 @@ use crate::core::{AgentName, Outcome, ProcessId, Stamp, TeamName};
 use crate::domain::agent::{AgentRecord, LaunchPlan};
 use crate::domain::agent_cli;
 use crate::domain::session::head::{self, Head};
-use crate::domain::session::{Client, Confidence, Found, Named};
+use crate::domain::session::{Client, Confidence, Found, Named, Session};
 use crate::ports::{ForeignFile, Program};
 use crate::store::{Dir, Key};
 
 /// What is known of the agent whose session is looked for.
 pub(super) struct Seek<'a> {
-    pub(super) app: &'a App,
-    pub(super) team: &'a TeamName,
-    pub(super) agent: &'a AgentName,
-    pub(super) plan: &'a LaunchPlan,
-    pub(super) client: Client,
-    pub(super) record: Option<AgentRecord>,
+    app: &'a App,
+    team: &'a TeamName,
+    agent: &'a AgentName,
+    plan: &'a LaunchPlan,
+    shelf: Shelf<'a>,
+    record: Option<AgentRecord>,
 }
 
 /// A transcript that may be the one.
@@ -54,9 +54,17 @@ pub(super) fn now(app: &App, team: &TeamName, agent: &AgentName) -> Outcome<Opti
         return Ok(None);
     };
     let Some(client) = client_of_plan(&plan.value) else { return Ok(None) };
-    let record = liveness::record(app, team, agent.as_str())
-        .filter(|record| record.instance == plan.value.instance);
-    Seek { app, team, agent, plan: &plan.value, client, record }.find()
+    Seek::of(app, team, agent, &plan.value, client).find()
+}
+
+/// The transcript of a session that somebody wrote down, of an agent that clawteam need not have
+/// started.
+pub(super) fn written(app: &App, session: &Session) -> Option<String> {
+    let client = Client::parse(session.client())?;
+    let env = BTreeMap::new();
+    let shelf = Shelf { app, client, cwd: session.cwd(), env: &env };
+    let id = Some(session.session_id.as_str()).filter(|id| !id.is_empty())?;
+    shelf.transcript_of(id).map(|path| path.display().to_string())
 }
 
 /// The program that an agent was started with, if it keeps conversations.
@@ -70,51 +78,17 @@ pub(in crate::app) fn client_of_plan(plan: &LaunchPlan) -> Option<Client> {
     Client::parse(&plan.cli).or_else(|| Client::of(&agent_cli::find(&plan.command)))
 }
 
-impl Seek<'_> {
-    /// The session, if it can be told which one it is.
-    pub(super) fn find(&self) -> Outcome<Option<Found>> {
-        let named = match self.client.named(&self.plan.argv) {
-            Named::Session(id) => Some(id),
-            Named::Nothing | Named::Unknown => None,
-        };
-        if let Some(id) = named {
-            let path = self.transcript_of(&id);
-            return Ok(path.map(|path| self.found(id, Confidence::Exact, Some(path))));
-        }
-        let since = self.since();
-        let mut candidates = self.candidates(since);
-        let taken = self.taken()?;
-        candidates.retain(|candidate| !taken.contains(&candidate.id));
-        if let Some(found) = self.open(&candidates).or_else(|| self.prompted(&candidates)) {
-            return Ok(Some(found));
-        }
-        if self.client == Client::Opencode {
-            return self.listed(since, &taken);
-        }
-        // A prompt that we gave would be in it.
-        let ours = |candidate: &&Candidate| candidate.cwd.as_deref() == Some(&self.plan.cwd);
-        let mut here = candidates.iter().filter(ours);
-        let (Some(only), None) = (here.next(), here.next()) else { return Ok(None) };
-        if self.plan.prompt.is_some() || self.has_rival()? {
-            return Ok(None);
-        }
-        let path = only.file.path.clone();
-        Ok(Some(self.found(only.id.clone(), Confidence::Latest, Some(path))))
-    }
+/// Where a program keeps the conversations that it had in one directory.
+struct Shelf<'a> {
+    app: &'a App,
+    client: Client,
+    cwd: &'a str,
+    env: &'a BTreeMap<String, String>,
+}
 
-    fn found(&self, id: String, confidence: Confidence, path: Option<PathBuf>) -> Found {
-        let transcript = path.map(|path| path.display().to_string());
-        Found { client: self.client, id, confidence, source: "transcript", transcript }
-    }
-
-    /// When the agent was started, in seconds since the epoch.
-    fn since(&self) -> f64 {
-        let started = self.record.as_ref().and_then(|record| seconds(record.started_at.as_str()));
-        started.unwrap_or_else(|| self.app.now_seconds()) - SLACK
-    }
-
+impl Shelf<'_> {
     fn variable(&self, name: &str) -> Option<PathBuf> {
-        let value = self.plan.env.get(name).map(String::as_str).or_else(|| self.app.env.get(name));
+        let value = self.env.get(name).map(String::as_str).or_else(|| self.app.env.get(name));
         value.filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 
@@ -157,7 +131,7 @@ impl Seek<'_> {
             }
             Client::Nanobot => {
                 let base = self.place("NANOBOT_HOME", ".nanobot");
-                let own = Path::new(&self.plan.cwd).join("sessions");
+                let own = Path::new(self.cwd).join("sessions");
                 vec![(base.join("workspace/sessions"), 0, &[".jsonl"]), (own, 0, &[".jsonl"])]
             }
             Client::Kimi => {
@@ -175,11 +149,11 @@ impl Seek<'_> {
     /// Gemini's directories for where the agent works: each holds the path in `.project_root`.
     fn gemini_projects(&self, tmp: &Path) -> Vec<PathBuf> {
         let marks = self.app.foreign.list(tmp, 1, &|name| name == ".project_root");
-        let here = self.app.foreign.real(Path::new(&self.plan.cwd));
+        let here = self.app.foreign.real(Path::new(self.cwd));
         let is_here = |mark: &&ForeignFile| {
             let text = self.app.foreign.head(&mark.path, 4096).unwrap_or_default();
             let text = String::from_utf8_lossy(&text).trim().to_owned();
-            text == self.plan.cwd || Path::new(&text) == here
+            text == self.cwd || Path::new(&text) == here
         };
         let found = marks.iter().filter(is_here);
         found.filter_map(|mark| mark.path.parent().map(Path::to_owned)).collect()
@@ -196,32 +170,9 @@ impl Seek<'_> {
         files
     }
 
-    /// The transcripts that were written since the agent's start and do not belong elsewhere.
-    fn candidates(&self, since: f64) -> Vec<Candidate> {
-        let files = self.files().into_iter().filter(|file| file.modified >= since);
-        let mut found = Vec::new();
-        for file in files.take(CANDIDATES_MAX) {
-            let Some(head) = self.head(&file) else { continue };
-            let started = head.started.as_deref().and_then(seconds);
-            let elsewhere = head.cwd.as_deref().is_some_and(|cwd| !self.is_here(cwd));
-            if elsewhere || started.is_some_and(|started| started < since) {
-                continue;
-            }
-            // Gemini's directory says where it is.
-            let cwd = if head.cwd.is_some() || self.client == Client::Gemini {
-                Some(self.plan.cwd.clone())
-            } else {
-                None
-            };
-            found.push(Candidate { id: head.id, file, cwd, started });
-        }
-        found.sort_by(|a, b| a.started.unwrap_or(0.0).total_cmp(&b.started.unwrap_or(0.0)));
-        found
-    }
-
     fn is_here(&self, cwd: &str) -> bool {
         let real = |path: &str| self.app.foreign.real(Path::new(path));
-        cwd == self.plan.cwd || real(cwd) == real(&self.plan.cwd)
+        cwd == self.cwd || real(cwd) == real(self.cwd)
     }
 
     fn head(&self, file: &ForeignFile) -> Option<Head> {
@@ -296,6 +247,87 @@ impl Seek<'_> {
         }
         None
     }
+}
+
+impl<'a> Seek<'a> {
+    /// Looks for the session of the start that `plan` describes.
+    pub(super) fn of(
+        app: &'a App,
+        team: &'a TeamName,
+        agent: &'a AgentName,
+        plan: &'a LaunchPlan,
+        client: Client,
+    ) -> Self {
+        let record = liveness::record(app, team, agent.as_str())
+            .filter(|record| record.instance == plan.instance);
+        let shelf = Shelf { app, client, cwd: &plan.cwd, env: &plan.env };
+        Self { app, team, agent, plan, shelf, record }
+    }
+
+    /// The session, if it can be told which one it is.
+    pub(super) fn find(&self) -> Outcome<Option<Found>> {
+        let named = match self.shelf.client.named(&self.plan.argv) {
+            Named::Session(id) => Some(id),
+            Named::Nothing | Named::Unknown => None,
+        };
+        if let Some(id) = named {
+            let path = self.shelf.transcript_of(&id);
+            return Ok(path.map(|path| self.found(id, Confidence::Exact, Some(path))));
+        }
+        let since = self.since();
+        let mut candidates = self.candidates(since);
+        let taken = self.taken()?;
+        candidates.retain(|candidate| !taken.contains(&candidate.id));
+        if let Some(found) = self.open(&candidates).or_else(|| self.prompted(&candidates)) {
+            return Ok(Some(found));
+        }
+        if self.shelf.client == Client::Opencode {
+            return self.listed(since, &taken);
+        }
+        // A prompt that we gave would be in it.
+        let ours = |candidate: &&Candidate| candidate.cwd.as_deref() == Some(&self.plan.cwd);
+        let mut here = candidates.iter().filter(ours);
+        let (Some(only), None) = (here.next(), here.next()) else { return Ok(None) };
+        if self.plan.prompt.is_some() || self.has_rival()? {
+            return Ok(None);
+        }
+        let path = only.file.path.clone();
+        Ok(Some(self.found(only.id.clone(), Confidence::Latest, Some(path))))
+    }
+
+    fn found(&self, id: String, confidence: Confidence, path: Option<PathBuf>) -> Found {
+        let transcript = path.map(|path| path.display().to_string());
+        Found { client: self.shelf.client, id, confidence, source: "transcript", transcript }
+    }
+
+    /// When the agent was started, in seconds since the epoch.
+    fn since(&self) -> f64 {
+        let started = self.record.as_ref().and_then(|record| seconds(record.started_at.as_str()));
+        started.unwrap_or_else(|| self.app.now_seconds()) - SLACK
+    }
+
+    /// The transcripts that were written since the agent's start and do not belong elsewhere.
+    fn candidates(&self, since: f64) -> Vec<Candidate> {
+        let files = self.shelf.files().into_iter().filter(|file| file.modified >= since);
+        let mut found = Vec::new();
+        for file in files.take(CANDIDATES_MAX) {
+            let Some(head) = self.shelf.head(&file) else { continue };
+            let started = head.started.as_deref().and_then(seconds);
+            let elsewhere = head.cwd.as_deref().is_some_and(|cwd| !self.shelf.is_here(cwd));
+            if elsewhere || started.is_some_and(|started| started < since) {
+                continue;
+            }
+            // Gemini's directory says where it is.
+            let cwd = if head.cwd.is_some() || self.shelf.client == Client::Gemini {
+                Some(self.plan.cwd.clone())
+            } else {
+                None
+            };
+            found.push(Candidate { id: head.id, file, cwd, started });
+        }
+        found.sort_by(|a, b| a.started.unwrap_or(0.0).total_cmp(&b.started.unwrap_or(0.0)));
+        found
+    }
 
     /// A transcript that a process of the agent has open.
     fn open(&self, candidates: &[Candidate]) -> Option<Found> {
@@ -353,7 +385,7 @@ impl Seek<'_> {
             _ => Vec::new(),
         };
         let ids = sessions.iter().filter(|session| {
-            let here = session["directory"].as_str().is_some_and(|cwd| self.is_here(cwd));
+            let here = session["directory"].as_str().is_some_and(|cwd| self.shelf.is_here(cwd));
             // Milliseconds since the epoch.
             let created = session["created"].as_f64().map(|millis| millis / 1000.0);
             here && created.is_none_or(|created| created >= since)
@@ -392,7 +424,10 @@ impl Seek<'_> {
             for (_, doc) in self.app.store.list::<LaunchPlan>(&Dir::agents(&team), is_plan)? {
                 let other = &doc.value;
                 let own = other.team == self.plan.team && other.agent == self.plan.agent;
-                if own || client_of_plan(other) != Some(self.client) || !self.is_here(&other.cwd) {
+                if own
+                    || client_of_plan(other) != Some(self.shelf.client)
+                    || !self.shelf.is_here(&other.cwd)
+                {
                     continue;
                 }
                 let record = liveness::record(self.app, &team, &other.agent);

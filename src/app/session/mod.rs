@@ -275,7 +275,10 @@ pub fn conversation(app: &App, team: &TeamName, agent: &AgentName) -> Outcome<Co
     let path = match known.as_ref().and_then(|known| known.transcript()) {
         Some(path) => Some(path.to_owned()),
         // Nobody has looked since the program began to write.
-        None => locate::now(app, team, agent)?.and_then(|found| found.transcript),
+        None => match known.as_ref().and_then(|known| locate::written(app, known)) {
+            Some(path) => Some(path),
+            None => locate::now(app, team, agent)?.and_then(|found| found.transcript),
+        },
     };
     let id = known.as_ref().map(|known| known.session_id.clone()).filter(|id| !id.is_empty());
     let missing = || SessionError::NoTranscript { agent: agent.to_string(), id };

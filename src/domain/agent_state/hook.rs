@@ -98,8 +98,9 @@ pub fn understand(program: &str, event: Option<&str>, payload: &Value) -> Option
         "gemini" => gemini(&event, payload)?,
         "openclaw" => (openclaw(&event, payload)?, None),
         "codex" => codex(&event, payload)?,
-        // Qwen Code and others took over the hooks of Claude Code.
-        _ => claude(&event, payload)?,
+        "claude" => claude(&event, payload)?,
+        // Qwen Code and others took over the hooks of one of the two.
+        _ => claude(&event, payload).or_else(|| gemini(&event, payload))?,
     };
     let fresh_turn =
         matches!(event.as_str(), "UserPromptSubmit" | "BeforeAgent" | "message_received");

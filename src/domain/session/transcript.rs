@@ -368,7 +368,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn whatever_stands_in_the_file_is_survived(bytes: Vec<u8>) {
-            for client in super::super::client::ALL {
+            for client in crate::domain::session::client::ALL {
                 let _ = render(&read(client, &bytes));
             }
         }

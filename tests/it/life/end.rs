@@ -13,6 +13,13 @@ use crate::until;
 const BEGIN_TASK: &str =
     "\"$CLAWTEAM_BIN\" task update t \"$TASK\" --status in_progress >/dev/null 2>&1\n";
 
+/// The process that a program started and noted.
+fn child(place: &Place) -> serde_json::Value {
+    let noted = || fs::read_to_string(place.world.home().join("child")).unwrap_or_default();
+    until("it has a child", || noted().ends_with('\n'));
+    json!(noted().trim().parse::<u32>().expect("a number"))
+}
+
 fn starts(place: &Place, agent: &str) -> Vec<String> {
     let calls = place.calls();
     calls.into_iter().filter(|call| call.starts_with(&format!("{agent} "))).collect()
@@ -296,10 +303,8 @@ fn replacing_an_agent_alarms_nobody_and_leaves_nothing_behind() {
             place.world.call(&all).env("TASK", &task).run().exits(0);
         };
         spawn(&[]);
-        until("it has a child", || place.world.home().join("child").exists());
+        let child = child(&place);
         let old = place.until_state("w", "running");
-        let child = fs::read_to_string(place.world.home().join("child")).expect("a number");
-        let child = json!(child.trim().parse::<u32>().expect("a number"));
         spawn(&["--replace"]);
         for pid in [&old["process"]["pid"], &old["runner"]["pid"], &child] {
             until("it is gone", || !exists(pid));
@@ -318,8 +323,8 @@ fn what_an_agent_leaves_running_ends_with_it() {
         place.program("leaves", &["sleep 600 & echo $! > \"$HOME/child\"; sleep 0.3; exit 0"]);
     place.spawn("subprocess", "w", &[], &[&leaves]);
     place.until_state("w", "exited");
-    let child = fs::read_to_string(place.world.home().join("child")).expect("a number");
-    assert!(!exists(&json!(child.trim().parse::<u32>().expect("a number"))));
+    let child = child(&place);
+    until("its child is gone", || !exists(&child));
 }
 
 #[test]

@@ -85,6 +85,20 @@ fn a_leader_who_makes_a_team_keeps_the_session_that_its_program_names() {
 }
 
 #[test]
+fn the_transcript_of_a_session_that_somebody_named_is_found() {
+    let world = World::new();
+    world.team(&["w1"]);
+    let file = world.home().join(".claude/projects/-w/abc.jsonl");
+    std::fs::create_dir_all(file.parent().expect("it has one")).expect("a directory can be made");
+    let line =
+        json!({"type": "user", "message": {"role": "user", "content": "hello"}, "cwd": "/w"});
+    std::fs::write(&file, format!("{line}\n")).expect("a file can be written");
+    world.json(&["session", "save", "t", "-s", "abc", "-a", "w1", "--client", "claude"]);
+    let told = world.json(&["session", "transcript", "t", "w1"]);
+    assert_eq!((&told["entries"][0]["text"], &told["sessionId"]), (&json!("hello"), &json!("abc")));
+}
+
+#[test]
 fn a_transcript_that_is_not_there_is_said_to_be_missing() {
     let place = Place::new();
     place.world.team(&["w1"]);
