@@ -2,6 +2,7 @@
 //!
 //! Looking costs a few reads of files; nobody but the leader is asked anything.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -13,8 +14,7 @@ use super::{App, hook, liveness, task, team};
 use crate::core::{AgentName, Outcome, TeamName};
 use crate::domain::event::Event;
 use crate::domain::leader_watch::{
-    SCHEDULER, Snapshot, Trigger, WatchState, decide, evidence, is_reminder, known_dead,
-    next_action, reminder,
+    SCHEDULER, Snapshot, Trigger, WatchState, decide, evidence, is_reminder, next_action, reminder,
 };
 use crate::domain::message::MessageType;
 use crate::domain::runtime::Envelope;
@@ -65,8 +65,9 @@ pub fn watch(
     let mut changes = app.store.backend().watch(&[])?;
     watch.stop.wakes(&*changes);
     let mut first = true;
+    let mut known_dead = BTreeSet::new();
     while !watch.stop.is_requested() {
-        match check(app, watch, first) {
+        match check(app, watch, first, &mut known_dead) {
             Ok(Some(reminded)) => tell(&reminded)?,
             Ok(None) => {}
             // A team that is gone has no leader to be reminded.
@@ -83,7 +84,12 @@ pub fn watch(
 }
 
 /// Looks once, and reminds the leader if there is a reason.
-fn check(app: &App, watch: &Watch<'_>, first: bool) -> Outcome<Option<Reminded>> {
+fn check(
+    app: &App,
+    watch: &Watch<'_>,
+    first: bool,
+    known_dead: &mut BTreeSet<String>,
+) -> Outcome<Option<Reminded>> {
     let Watch { team, leader, heartbeat, .. } = *watch;
     team::load(app, team)?;
     let key = Key::leader_watch(team);
@@ -93,9 +99,9 @@ fn check(app: &App, watch: &Watch<'_>, first: bool) -> Outcome<Option<Reminded>>
     let waiting = inbox::peek(app, team, &own, usize::MAX)?.messages;
     let reminders = waiting.iter().filter(|message| is_reminder(message)).count();
     let dead = liveness::all(app, team).into_iter().filter(|(_, alive)| *alive == Some(false));
-    let dead = dead.map(|(agent, _)| agent).collect();
+    let dead: Vec<String> = dead.map(|(agent, _)| agent).collect();
+    tell_dead(app, team, &dead, known_dead);
     let seen = Snapshot::of(&task::all(app, team)?, waiting.len() - reminders, dead);
-    tell_of_dead(app, team, &seen, &state);
     let now = app.now_seconds();
     state.last_check_at = now;
     let mut reminded = None;
@@ -129,17 +135,21 @@ fn check(app: &App, watch: &Watch<'_>, first: bool) -> Outcome<Option<Reminded>>
     Ok(reminded)
 }
 
-/// Tells hooks and plugins of agents that have gone silent since the last look.
-fn tell_of_dead(app: &App, team: &TeamName, seen: &Snapshot, state: &WatchState) {
-    let before = known_dead(&state.last_signature);
-    let fresh = seen.dead.iter().filter(|agent| !before.contains(agent));
-    let event = |agent: &String| {
-        let ended = liveness::record(app, team, agent).map(|record| record.ended_at.to_string());
-        Event::new("HeartbeatTimeout", team.as_str())
-            .with("agent_name", agent.as_str())
-            .with("last_seen", ended.unwrap_or_default())
-    };
-    hook::emit_all(app, fresh.map(event).collect());
+/// Tells hooks of agents that were found dead, of each once until it lives again.
+fn tell_dead(app: &App, team: &TeamName, dead: &[String], known: &mut BTreeSet<String>) {
+    known.retain(|agent| dead.contains(agent));
+    for agent in dead {
+        if !known.insert(agent.clone()) {
+            continue;
+        }
+        let record = liveness::record(app, team, agent);
+        let seen = record.map(|record| {
+            let last = if record.ended_at.is_empty() { record.started_at } else { record.ended_at };
+            last.to_string()
+        });
+        let event = Event::new("HeartbeatTimeout", team.as_str());
+        hook::emit(app, event.with("agent_name", agent.as_str()).with("last_seen", seen));
+    }
 }
 
 fn save(app: &App, team: &TeamName, state: &WatchState) -> Outcome<()> {

@@ -86,14 +86,6 @@ impl Snapshot {
     }
 }
 
-/// The agents that had ended when `signature` was written.
-pub fn known_dead(signature: &str) -> Vec<String> {
-    let seen: serde_json::Value = serde_json::from_str(signature).unwrap_or_default();
-    let dead = seen.get("deadAgents").and_then(serde_json::Value::as_array);
-    let names = dead.into_iter().flatten().filter_map(|name| name.as_str());
-    names.map(str::to_owned).collect()
-}
-
 /// Why the leader is reminded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trigger {
