@@ -108,7 +108,7 @@ impl Place {
         }
         for n in 0..AGENTS {
             let target = format!("=hand:a{n}");
-            self.wait(|| {
+            Self::wait(|| {
                 let screen = run(&mut self.tmux(&["capture-pane", "-p", "-t", &target]));
                 Ok(screen.is_ok_and(|screen| screen.stdout.starts_with(b"ready")))
             })?;
@@ -116,7 +116,7 @@ impl Place {
             run(&mut self.tmux(&["paste-buffer", "-p", "-d", "-b", "prompt", "-t", &target]))?;
             run(&mut self.tmux(&["send-keys", "-t", &target, "Enter"]))?;
         }
-        self.wait(|| Ok(self.prompted() == AGENTS))?;
+        Self::wait(|| Ok(self.prompted() == AGENTS))?;
         let taken = start.elapsed();
         self.clear()?;
         Ok(taken)
@@ -132,7 +132,7 @@ impl Place {
         fs::read_dir(&self.taken).map_or(0, Iterator::count)
     }
 
-    fn wait(&self, holds: impl Fn() -> Result<bool>) -> Result<()> {
+    fn wait(holds: impl Fn() -> Result<bool>) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while !holds()? {
             if Instant::now() > deadline {

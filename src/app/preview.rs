@@ -8,6 +8,7 @@ use super::spawn::{self, Request};
 use super::{App, agent_rows, liveness, team};
 use crate::core::Outcome;
 use crate::domain::Extra;
+use crate::domain::agent::LaunchPlan;
 use crate::domain::agent_cli::screen::Dialog;
 use crate::domain::agent_cli::{AgentCli, Answer, DialogKind, Level, Permit, answer};
 use crate::domain::secret;
@@ -71,12 +72,6 @@ pub fn preview(app: &App, request: &Request) -> Outcome<Preview> {
     let new_team = known.is_none();
     let plan = spawn::preview(app, request, &known.unwrap_or_else(|| made(app, request)))?;
     let row = agent_rows::catalog(app, &PathBuf::from(&plan.cwd)).find(&plan.command);
-    let mut argv = plan.argv.clone();
-    if let Some(prompt) = plan.prompt.as_ref().filter(|_| !plan.paste) {
-        for word in &mut argv {
-            *word = word.replace(prompt.as_str(), "<prompt>");
-        }
-    }
     let given = |(name, value): (&String, &String)| {
         let new = app.env.get(name) != Some(value.as_str());
         let shown = if secret::is_secret_name(name) { "<hidden>" } else { value.as_str() };
@@ -97,7 +92,7 @@ pub fn preview(app: &App, request: &Request) -> Outcome<Preview> {
         agent_name: plan.agent.clone(),
         backend: plan.backend.as_str(),
         program: row.name.clone(),
-        argv,
+        argv: shown_argv(&plan),
         cwd: plan.cwd.clone(),
         branch: isolated.then(|| workspace::branch(&request.team, &request.agent)),
         permissions: permit.level,
@@ -111,6 +106,16 @@ pub fn preview(app: &App, request: &Request) -> Outcome<Preview> {
         unset: plan.unset.clone(),
         dialogs: if plan.interactive { planned(&row, permit) } else { Vec::new() },
     })
+}
+
+/// The command line, without the text of the prompt.
+fn shown_argv(plan: &LaunchPlan) -> Vec<String> {
+    let prompt = plan.prompt.as_ref().filter(|_| !plan.paste);
+    let shown = |word: &String| match prompt {
+        Some(prompt) => word.replace(prompt.as_str(), "<prompt>"),
+        None => word.clone(),
+    };
+    plan.argv.iter().map(shown).collect()
 }
 
 /// What would be done about what the program may ask at its start.

@@ -13,9 +13,9 @@ use super::{
 };
 use crate::core::{AgentName, Diagnose, Outcome, TeamName, text};
 use crate::domain::Extra;
-use crate::domain::agent::{BackendKind, LaunchPlan, PLAN_SCHEMA, Sources, Stage};
+use crate::domain::agent::{Again, BackendKind, LaunchPlan, PLAN_SCHEMA, Sources, Stage};
 use crate::domain::agent_cli::screen::Dialog;
-use crate::domain::agent_cli::{self, AgentCli, Call, Level};
+use crate::domain::agent_cli::{self, AgentCli, Call, CommandLine, Level};
 use crate::domain::event::Event;
 use crate::domain::prompt::{self, Brief};
 use crate::domain::session::{Client, back};
@@ -447,24 +447,14 @@ fn plan(
     program.clone_into(&mut command[0]);
     let cli = agent_rows::catalog(app, cwd).find(&command);
     let resumed = resumed(app, request, &cli)?;
-    let prompt = match (prompt, &resumed) {
-        (Some(prompt), Some(id)) => Some(format!("{prompt}\n{}", back::line(id))),
-        (prompt, _) => prompt,
-    };
     let own = equip::equip(app, request, &cli, &command, backend, cwd, branch.is_some())?;
     let call = Call {
         cwd: &cwd_text,
-        data: &app.data_dir.display().to_string(),
-        session: &format!("clawteam-{}-{}", request.team, request.agent),
-        uuid: &uuid(&app.ids.hex(32)),
         resume: resumed.as_deref(),
         prompt: prompt.as_deref(),
-        prompt_file: &equip::prompt_file(app, request),
         ..own.call(app, request, &command, backend)
     };
-    let line = agent_cli::command_line(&cli, &call);
-    let again = restart::forms(&cli, &call, &line);
-    line.warnings.into_iter().for_each(|warning| app.warn(warning));
+    let (line, again) = command_line(app, request, &cli, call);
     let agents = app.data_dir.join(Dir::agents(&request.team).as_str());
     let plan = LaunchPlan {
         schema: PLAN_SCHEMA.into(),
@@ -497,6 +487,31 @@ fn plan(
     let mut plan = environment::fill(app, request, plan)?;
     plan.env.extend(own.env);
     Ok(plan)
+}
+
+/// How the agent is called now, and when it is started again.
+fn command_line(
+    app: &App,
+    request: &Request,
+    cli: &AgentCli,
+    call: Call<'_>,
+) -> (CommandLine, Again) {
+    let prompt = match (call.prompt, call.resume) {
+        (Some(prompt), Some(id)) => Some(format!("{prompt}\n{}", back::line(id))),
+        (prompt, _) => prompt.map(str::to_owned),
+    };
+    let call = Call {
+        data: &app.data_dir.display().to_string(),
+        session: &format!("clawteam-{}-{}", request.team, request.agent),
+        uuid: &uuid(&app.ids.hex(32)),
+        prompt: prompt.as_deref(),
+        prompt_file: &equip::prompt_file(app, request),
+        ..call
+    };
+    let mut line = agent_cli::command_line(cli, &call);
+    let again = restart::forms(cli, &call, &line);
+    line.warnings.drain(..).for_each(|warning| app.warn(warning));
+    (line, again)
 }
 
 /// The session that the agent shall go on with, if it was asked for and there is one.

@@ -236,7 +236,7 @@ impl Ports {
     /// `None` if there are none.
     pub fn gap(&self, first: u16, count: u16, free: impl Fn(u16) -> bool) -> Option<u16> {
         let mut base = u32::from(first);
-        'next: while base + u32::from(count) - 1 <= u32::from(u16::MAX) {
+        'next: while u16::try_from(base + u32::from(count) - 1).is_ok() {
             let end = base + u32::from(count);
             for lease in &self.leases {
                 let (from, to) =

@@ -57,16 +57,15 @@ impl Dotfiles for UserFiles {
         fs::create_dir_all(parent)?;
         let mut file = tempfile::NamedTempFile::new_in(parent)?;
         file.write_all(after)?;
-        match path.metadata() {
-            Ok(metadata) => file.as_file().set_permissions(metadata.permissions())?,
+        if let Ok(metadata) = path.metadata() {
+            file.as_file().set_permissions(metadata.permissions())?;
+        } else {
             // A new file is as readable as the user's umask has it, which only making one tells.
-            Err(_) => {
-                let plain = fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
-                let mode = plain.metadata()?.permissions();
-                drop(plain);
-                fs::remove_file(&path)?;
-                file.as_file().set_permissions(mode)?;
-            }
+            let plain = fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
+            let mode = plain.metadata()?.permissions();
+            drop(plain);
+            fs::remove_file(&path)?;
+            file.as_file().set_permissions(mode)?;
         }
         file.as_file().sync_all()?;
         check(&path, before)?;

@@ -16,28 +16,25 @@ use crate::ports::git::{Furnished, Furnishing, GitError};
 /// The comment above what is added to the repository's own list of ignored files.
 const EXCLUDE_NOTE: &str = "# What clawteam puts into worktrees";
 
+/// The text of a file of the working tree at `root`.
+pub(super) fn read_checkout_file(root: &Path, name: &str) -> Result<Option<String>, GitError> {
+    let bytes = read_optional(&root.join(name))?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// Copies and links what a worktree is to have besides its branch.
+pub(super) fn furnish_worktree(wanted: &Furnishing<'_>) -> Result<Furnished, GitError> {
+    let mut work = Work { wanted, done: Furnished::default() };
+    for pattern in wanted.copy {
+        work.copy_all(pattern)?;
+    }
+    for name in wanted.link {
+        work.link(name)?;
+    }
+    Ok(work.done)
+}
+
 impl GitProgram {
-    /// The text of a file of the working tree at `root`.
-    pub(super) fn read_checkout_file(
-        &self,
-        root: &Path,
-        name: &str,
-    ) -> Result<Option<String>, GitError> {
-        let bytes = read_optional(&root.join(name))?;
-        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
-    }
-
-    pub(super) fn furnish_worktree(&self, wanted: &Furnishing<'_>) -> Result<Furnished, GitError> {
-        let mut work = Work { wanted, done: Furnished::default() };
-        for pattern in wanted.copy {
-            work.copy_all(pattern)?;
-        }
-        for name in wanted.link {
-            work.link(name)?;
-        }
-        Ok(work.done)
-    }
-
     /// A link is a case of its own here: `node_modules/` in a `.gitignore` means directories only.
     pub(super) fn exclude_from_commits(
         &self,

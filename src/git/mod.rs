@@ -91,7 +91,7 @@ impl Git for GitProgram {
     }
 
     fn furnish(&self, wanted: &Furnishing<'_>) -> Result<Furnished, GitError> {
-        self.furnish_worktree(wanted)
+        furnish::furnish_worktree(wanted)
     }
 
     fn exclude(&self, worktree: &Path, paths: &[PathBuf]) -> Result<Vec<String>, GitError> {
@@ -99,7 +99,7 @@ impl Git for GitProgram {
     }
 
     fn checkout_file(&self, root: &Path, name: &str) -> Result<Option<String>, GitError> {
-        self.read_checkout_file(root, name)
+        furnish::read_checkout_file(root, name)
     }
 
     fn status(&self, path: &Path) -> Result<WorktreeStatus, GitError> {

@@ -485,9 +485,10 @@ impl Scope {
             ["config.json"] => Some(Self::Settings),
             ["auth", ..] => Some(Self::Credentials),
             ["teams", name, "config.json"] => team(name).map(Self::Team),
-            ["teams", name, "spawn_registry.json"] => team(name).map(Self::SpawnRegistry),
             ["teams", name, "agent_health.json"] => team(name).map(Self::AgentHealth),
-            ["sessions", name, _] => team(name).map(Self::SpawnRegistry),
+            ["teams", name, "spawn_registry.json"] | ["sessions", name, _] => {
+                team(name).map(Self::SpawnRegistry)
+            }
             ["tasks", name, _] => team(name).map(Self::Tasks),
             ["harness", name, _, _, ..] => team(name).map(Self::Harness),
             ["workspaces", name, _] => team(name).map(Self::Workspaces),

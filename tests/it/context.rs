@@ -18,7 +18,7 @@ struct Yard {
 impl Yard {
     fn new(agents: &[&str]) -> Self {
         let crew = Crew::new().repository();
-        let lines: String = (1..=30).map(|n| format!("line {n}\n")).collect();
+        let lines = (1..=30).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n") + "\n";
         fs::write(crew.world.cwd().join("long.txt"), &lines).expect("a file can be written");
         fs::write(crew.world.cwd().join("both.txt"), &lines).expect("a file can be written");
         crew.git(&["add", "."]);
@@ -285,7 +285,7 @@ fn the_severity_is_that_of_gits_merge() {
         &[],
         &["A", "b", "c", "D"],
     ];
-    let text = |lines: &[&str]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    let text = |lines: &[&str]| lines.join("\n") + "\n";
     let names: Vec<(usize, usize)> =
         (1..versions.len()).flat_map(|a| (1..versions.len()).map(move |b| (a, b))).collect();
     for (a, b) in &names {

@@ -160,7 +160,7 @@ fn a_team_of_which_nobody_runs_is_taken_back() {
     assert_eq!(crew.world.json(&["team", "discover"]), Value::Array(vec![]));
     // Locks stay: somebody may be waiting for one.
     let left = crew.world.names("agents/n");
-    assert!(left.iter().all(|name| name.ends_with(".lock")), "{left:?}");
+    assert!(left.iter().all(|name| name.rsplit('.').next() == Some("lock")), "{left:?}");
     assert!(!crew.world.names("tasks/n").iter().any(|name| name.starts_with("task-")));
     assert_eq!(crew.git(&["branch", "--list", "clawteam/*"]), "");
     assert_eq!(crew.git(&["worktree", "list"]).lines().count(), 1);
@@ -293,8 +293,8 @@ name = "lead"
 #[test]
 fn agents_are_started_at_once() {
     let crew = Crew::new().repository();
-    let others: String =
-        (1..8).map(|n| format!("[[template.agents]]\nname = \"w{n}\"\n")).collect();
+    let other = |n: i32| format!("[[template.agents]]\nname = \"w{n}\"\n");
+    let others = (1..8).map(other).collect::<Vec<_>>().concat();
     crew.template("together", &format!("{TOGETHER}{others}"));
     let launched = crew.world.run(&["--json", "launch", "together", "-t", "t", "-w"]);
     launched.exits(0);
@@ -367,7 +367,12 @@ fn who_does_not_take_its_prompt_is_known_when_the_launch_is_interrupted() {
     crew.template("deaf", &QUIET.replace("backend = \"subprocess\"", "backend = \"tmux\""));
     let launching = crew.world.call(&["--json", "launch", "deaf", "-t", "d"]).start();
     until("both run", || {
-        crew.world.names("agents/d").iter().filter(|name| name.ends_with(".json")).count() >= 4
+        crew.world
+            .names("agents/d")
+            .iter()
+            .filter(|name| name.rsplit('.').next() == Some("json"))
+            .count()
+            >= 4
             && alive(&crew, "d", 0)
             && alive(&crew, "d", 1)
     });

@@ -1,6 +1,6 @@
 //! Trying a profile: its program is run once, without a terminal, and must answer.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -46,6 +46,11 @@ pub struct Trial {
     pub ok: bool,
 }
 
+fn directory(cwd: &Path) -> Outcome<PathBuf> {
+    let gone = || SpawnError::NoDirectory(cwd.display().to_string());
+    Ok(cwd.canonicalize().ok().filter(|dir| dir.is_dir()).ok_or_else(gone)?)
+}
+
 /// Runs the program of `profile`, which is called `name`, in `cwd` for at most `limit`, with
 /// `prompt` or the usual one.
 pub fn trial(
@@ -57,8 +62,7 @@ pub fn trial(
     limit: Duration,
 ) -> Outcome<Trial> {
     let ready = apply_as(app, name, profile, None)?;
-    let gone = || SpawnError::NoDirectory(cwd.display().to_string());
-    let cwd = cwd.canonicalize().ok().filter(|dir| dir.is_dir()).ok_or_else(gone)?;
+    let cwd = directory(cwd)?;
     crate::app::spawn::find_program(app, &ready.command, &cwd)?;
     let row = agent_cli::find(&ready.command);
     let asked = prompt.unwrap_or(DEFAULT_PROMPT);

@@ -27,7 +27,7 @@ pub(in crate::cli) struct ValidateArgs {
 pub(super) fn run(cx: &Cx, args: &ValidateArgs) -> Outcome<ExitCode> {
     let Text { file, text } = source(cx, &args.file)?;
     let stem = Path::new(&file).file_stem().and_then(|stem| stem.to_str());
-    let stem = stem.filter(|_| file.ends_with(".toml")).unwrap_or("template");
+    let stem = stem.filter(|_| is_toml(&file)).unwrap_or("template");
     let (name, mut problems) = match parse(&text, &file, stem) {
         Ok(parsed) => {
             let mut problems = parsed.warnings;
@@ -43,9 +43,13 @@ pub(super) fn run(cx: &Cx, args: &ValidateArgs) -> Outcome<ExitCode> {
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+fn is_toml(file: &str) -> bool {
+    Path::new(file).extension().is_some_and(|extension| extension == "toml")
+}
+
 /// The text of the file, or else of the template of that name.
 fn source(cx: &Cx, named: &str) -> Outcome<Text> {
-    let is_name = !named.contains('/') && named != "-" && !named.ends_with(".toml");
+    let is_name = !named.contains('/') && named != "-" && !is_toml(named);
     if is_name && !Path::new(named).is_file() {
         return template::text(&cx.app, named);
     }
@@ -117,9 +121,10 @@ fn report(file: &str, problems: &[Problem], bad: bool) -> String {
     let found: Vec<String> =
         found.iter().filter(|(n, _)| *n > 0).map(|(n, word)| count(*n, word)).collect();
     let mark = if bad { "NOT OK" } else { "OK" };
-    lines.push(match found.is_empty() {
-        true => format!("{mark} {file} has no problems"),
-        false => format!("{mark} {file}: {}", found.join(", ")),
+    lines.push(if found.is_empty() {
+        format!("{mark} {file} has no problems")
+    } else {
+        format!("{mark} {file}: {}", found.join(", "))
     });
     lines.join("\n")
 }

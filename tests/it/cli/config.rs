@@ -42,7 +42,7 @@ fn get_tells_one_setting() {
     let option = world.json(&["--data-dir", "/elsewhere", "config", "get", "data_dir"]);
     assert_eq!(option, json!({"key": "data_dir", "value": "/elsewhere", "source": "env"}));
     world.run(&["config", "get", "nope"]).refuses(
-        "Invalid key 'nope'. Valid: approval_proof, data_dir, default_backend, default_model, ",
+        "Invalid key 'nope'. Valid: allow_dialogs, approval_proof, data_dir, default_backend, default_model, ",
     );
     world.run(&["--json", "config", "get", "nope"]).refuses_with("unknown_setting");
 }

@@ -373,7 +373,8 @@ fn the_board_warns_of_files_that_several_agents_change() {
     let conflicts = || shop.world.json(&["board", "show", "t"])["conflicts"].clone();
     assert_eq!(
         conflicts(),
-        json!({"overlaps": [], "totalOverlaps": 0, "highSeverity": 0, "mediumSeverity": 0})
+        json!({"overlaps": [], "totalOverlaps": 0, "highSeverity": 0, "mediumSeverity": 0,
+               "lowSeverity": 0})
     );
     shop.change("w1", "shared.txt", "theirs\n");
     shop.change("w1", "übung file.txt", "x\n");

@@ -217,10 +217,10 @@ fn fields_of_other_versions_survive() {
     let stage = Stage::new();
     let run = stage.harness(&["start", "--team", "t", "--goal", "G"]);
     let path = format!("harness/t/{}/state.json", run["harness_id"].as_str().expect("a text"));
-    let mut state = stage.world().document(&path);
-    state["of_tomorrow"] = json!({"x": 1});
-    stage.world().put(&path, state.to_string());
+    let mut kept = stage.world().document(&path);
+    kept["of_tomorrow"] = json!({"x": 1});
+    stage.world().put(&path, kept.to_string());
     stage.harness(&["advance", "t"]);
-    let state = stage.world().document(&path);
-    assert_eq!((&state["of_tomorrow"]["x"], &state["current_phase"]), (&json!(1), &json!("plan")));
+    let kept = stage.world().document(&path);
+    assert_eq!((&kept["of_tomorrow"]["x"], &kept["current_phase"]), (&json!(1), &json!("plan")));
 }

@@ -119,7 +119,7 @@ impl Client {
         match &result {
             Value::Array(list) => assert_eq!(&said, list, "{tool}"),
             Value::String(_) => assert_eq!(said.len(), 1, "{tool}"),
-            one => assert_eq!(said, [one.clone()], "{tool}"),
+            one => assert_eq!(said, std::slice::from_ref(one), "{tool}"),
         }
         result
     }

@@ -42,11 +42,11 @@ fn the_first_message_is_passed_on_and_those_that_follow_wait_in_the_inbox() {
     assert_eq!(route["lastDispatchStatus"], "aggregated");
     assert_eq!(route["pendingSummaries"][1], "three");
     // The time is over.
-    let mut state = stage.world.document("teams/t/runtime_state.json");
+    let mut kept = stage.world.document("teams/t/runtime_state.json");
     for field in ["lastInjectedAt", "flushAfter"] {
-        state["routes"]["lead->w"][field] = "2026-01-01T00:00:00+00:00".into();
+        kept["routes"]["lead->w"][field] = "2026-01-01T00:00:00+00:00".into();
     }
-    stage.world.put("teams/t/runtime_state.json", state.to_string());
+    stage.world.put("teams/t/runtime_state.json", kept.to_string());
     until("they were passed on as one", || {
         stage.file("w.got").contains("2 queued runtime updates from lead.")
     });
@@ -112,6 +112,6 @@ fn a_watch_ends_with_its_agent_and_is_refused_where_there_is_no_terminal() {
     ended.exits(1);
     assert!(ended.stderr.contains("has ended"), "{ended}");
     assert_eq!(stage.waiting("w").len(), 1);
-    let state = stage.world.json(&["runtime", "state", "t"]);
-    assert_eq!((&state["team"], &state["throttleSeconds"]), (&"t".into(), &30.into()));
+    let kept = stage.world.json(&["runtime", "state", "t"]);
+    assert_eq!((&kept["team"], &kept["throttleSeconds"]), (&"t".into(), &30.into()));
 }
