@@ -5,10 +5,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::wait::Stop;
-use super::{App, agent_state, context, cost, inbox, log, task, team, workspace};
+use super::{App, agent_state, context, cost, hook, inbox, log, task, team, workspace};
 use crate::core::{Outcome, TeamName, limits};
 use crate::domain::board::{Board, Conflicts, Seen, Snapshot};
 use crate::domain::cost::CostSummary;
+use crate::domain::event::Event;
 use crate::domain::team::{Member, Team};
 use crate::store::{Changes, Dir};
 
@@ -132,5 +133,8 @@ impl Watch {
 
 /// Shows the windows of a team side by side until the user leaves. Returns what was shown.
 pub fn attach(app: &App, name: &TeamName) -> Outcome<String> {
+    if app.terminal.windows_of(name).is_ok_and(|windows| !windows.is_empty()) {
+        hook::emit(app, Event::new("BoardAttach", name.as_str()));
+    }
     Ok(app.terminal.attach(name)?)
 }

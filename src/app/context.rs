@@ -1,5 +1,6 @@
 //! What the agents of a team change, and where that meets.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -284,10 +285,10 @@ fn compare(
         return Ok(Some(Severity::High));
     };
     for number in [one, two] {
-        if !known.contains_key(&(number, from.clone())) {
+        if let Entry::Vacant(place) = known.entry((number, from.clone())) {
             let changes = sides[number].changes(app, &from, whole)?;
             let by_path = changes.into_iter().map(|change| (change.path.clone(), change));
-            known.insert((number, from.clone()), by_path.collect());
+            place.insert(by_path.collect());
         }
     }
     let change = |number: usize| known.get(&(number, from.clone())).and_then(|c| c.get(file));
@@ -398,9 +399,9 @@ fn overlap_lines(app: &App, sides: &[Side], agent: &str) -> Outcome<Vec<String>>
                 .agents
                 .iter()
                 .filter(|other| *other != agent)
-                .map(|other| match overlap.uncommitted.contains(other) {
-                    true => format!("{other} (not committed)"),
-                    false => other.clone(),
+                .map(|other| {
+                    let lying = overlap.uncommitted.contains(other);
+                    if lying { format!("{other} (not committed)") } else { other.clone() }
                 })
                 .collect();
             let severity = overlap.severity.as_str();

@@ -10,7 +10,7 @@ use super::spawn::Request;
 use super::{App, probe};
 use crate::core::{Diagnose, Outcome};
 use crate::domain::agent::BackendKind;
-use crate::domain::agent_cli::{AgentCli, GENERIC, Level, McpServer, OwnState, Server};
+use crate::domain::agent_cli::{AgentCli, Call, GENERIC, Level, McpServer, OwnState, Server};
 use crate::domain::identity::is_true;
 use crate::ports::web::{WebError, WebRequest};
 use crate::store::{Dir, Key};
@@ -41,6 +41,30 @@ pub(super) struct Equipment {
     pub(super) env: BTreeMap<String, String>,
     /// The settings of its program that only it has: the name of their file and the text.
     pub(super) settings: Option<(String, String)>,
+}
+
+impl Equipment {
+    /// The call of `command` with it, without prompt and session.
+    pub(super) fn call<'a>(
+        &'a self,
+        app: &App,
+        request: &'a Request,
+        command: &'a [String],
+        backend: BackendKind,
+    ) -> Call<'a> {
+        Call {
+            as_root: app.processes.is_root(),
+            sandboxed: self.sandboxed,
+            model: request.model.as_deref(),
+            system_prompt: request.setup.instructions.as_deref(),
+            agent: request.options.own_agent.as_deref(),
+            mcp: self.mcp.as_ref(),
+            trusted: self.trusted,
+            served: self.served,
+            flags: self.flags.as_ref(),
+            ..Call::new(command, backend, self.level.unwrap_or(Level::Ask))
+        }
+    }
 }
 
 /// What the program of `command` is given in `cwd`. `isolated`: that is a worktree of its own.
@@ -88,7 +112,8 @@ pub(super) fn equip(
         env,
         settings: own_settings,
     };
-    if cli.name != GENERIC && backend == BackendKind::Tmux {
+    let reminds = is_true(&app.setting("probe_reminder"));
+    if reminds && cli.name != GENERIC && backend == BackendKind::Tmux {
         probe::remind(app, cli, &program);
     }
     Ok(equipment)

@@ -2,6 +2,7 @@
 //!
 //! Looking costs a few reads of files; nobody but the leader is asked anything.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -9,8 +10,9 @@ use serde::Serialize;
 use super::inbox::{self, Draft};
 use super::runtime::{self, How, Mode, Note};
 use super::wait::Stop;
-use super::{App, liveness, task, team};
+use super::{App, hook, liveness, task, team};
 use crate::core::{AgentName, Outcome, TeamName};
+use crate::domain::event::Event;
 use crate::domain::leader_watch::{
     SCHEDULER, Snapshot, Trigger, WatchState, decide, evidence, is_reminder, next_action, reminder,
 };
@@ -63,8 +65,9 @@ pub fn watch(
     let mut changes = app.store.backend().watch(&[])?;
     watch.stop.wakes(&*changes);
     let mut first = true;
+    let mut known_dead = BTreeSet::new();
     while !watch.stop.is_requested() {
-        match check(app, watch, first) {
+        match check(app, watch, first, &mut known_dead) {
             Ok(Some(reminded)) => tell(&reminded)?,
             Ok(None) => {}
             // A team that is gone has no leader to be reminded.
@@ -81,7 +84,12 @@ pub fn watch(
 }
 
 /// Looks once, and reminds the leader if there is a reason.
-fn check(app: &App, watch: &Watch<'_>, first: bool) -> Outcome<Option<Reminded>> {
+fn check(
+    app: &App,
+    watch: &Watch<'_>,
+    first: bool,
+    known_dead: &mut BTreeSet<String>,
+) -> Outcome<Option<Reminded>> {
     let Watch { team, leader, heartbeat, .. } = *watch;
     team::load(app, team)?;
     let key = Key::leader_watch(team);
@@ -91,7 +99,8 @@ fn check(app: &App, watch: &Watch<'_>, first: bool) -> Outcome<Option<Reminded>>
     let waiting = inbox::peek(app, team, &own, usize::MAX)?.messages;
     let reminders = waiting.iter().filter(|message| is_reminder(message)).count();
     let dead = liveness::all(app, team).into_iter().filter(|(_, alive)| *alive == Some(false));
-    let dead = dead.map(|(agent, _)| agent).collect();
+    let dead: Vec<String> = dead.map(|(agent, _)| agent).collect();
+    tell_dead(app, team, &dead, known_dead);
     let seen = Snapshot::of(&task::all(app, team)?, waiting.len() - reminders, dead);
     let now = app.now_seconds();
     state.last_check_at = now;
@@ -124,6 +133,23 @@ fn check(app: &App, watch: &Watch<'_>, first: bool) -> Outcome<Option<Reminded>>
     }
     save(app, team, &state)?;
     Ok(reminded)
+}
+
+/// Tells hooks of agents that were found dead, of each once until it lives again.
+fn tell_dead(app: &App, team: &TeamName, dead: &[String], known: &mut BTreeSet<String>) {
+    known.retain(|agent| dead.contains(agent));
+    for agent in dead {
+        if !known.insert(agent.clone()) {
+            continue;
+        }
+        let record = liveness::record(app, team, agent);
+        let seen = record.map(|record| {
+            let last = if record.ended_at.is_empty() { record.started_at } else { record.ended_at };
+            last.to_string()
+        });
+        let event = Event::new("HeartbeatTimeout", team.as_str());
+        hook::emit(app, event.with("agent_name", agent.as_str()).with("last_seen", seen));
+    }
 }
 
 fn save(app: &App, team: &TeamName, state: &WatchState) -> Outcome<()> {

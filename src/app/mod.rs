@@ -38,6 +38,7 @@ pub mod provision;
 pub mod queue;
 pub mod respawn;
 mod restart;
+pub mod run;
 pub mod runner;
 pub mod runtime;
 pub mod schedule;

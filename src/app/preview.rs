@@ -9,7 +9,7 @@ use super::{App, agent_rows, liveness, team};
 use crate::core::Outcome;
 use crate::domain::Extra;
 use crate::domain::agent_cli::screen::Dialog;
-use crate::domain::agent_cli::{Answer, DialogKind, Level, Permit, answer};
+use crate::domain::agent_cli::{AgentCli, Answer, DialogKind, Level, Permit, answer};
 use crate::domain::secret;
 use crate::domain::team::Team;
 use crate::domain::workspace;
@@ -89,26 +89,6 @@ pub fn preview(app: &App, request: &Request) -> Outcome<Preview> {
         directory: plan.trusted,
         named: &plan.allow,
     };
-    let asked = row.dialogs.iter().filter(|_| plan.interactive);
-    let asked = asked.filter(|spec| spec.kind != DialogKind::Permission);
-    let dialogs = asked.map(|spec| {
-        let options = spec.yes.iter().chain(&spec.no).cloned().collect::<Vec<_>>();
-        let menu = spec.yes_keys.is_empty() && spec.no_keys.is_empty();
-        let dialog = Dialog {
-            name: spec.name.clone(),
-            kind: spec.kind,
-            text: String::new(),
-            options: if menu { options } else { Vec::new() },
-            highlighted: Some(0),
-        };
-        let answer = match answer(&row, &dialog, permit) {
-            Answer::Leave => "left to you",
-            Answer::Choose(at) if at < spec.yes.len() => "yes",
-            Answer::Press(keys) if keys == spec.yes_keys => "yes",
-            Answer::Choose(_) | Answer::Press(_) => "no",
-        };
-        Planned { name: spec.name.clone(), answer }
-    });
     let worktree = app.data_dir.join(Dir::workspaces(&request.team).as_str());
     let isolated = Path::new(&plan.cwd).starts_with(&worktree);
     Ok(Preview {
@@ -129,8 +109,32 @@ pub fn preview(app: &App, request: &Request) -> Outcome<Preview> {
         prompt: plan.prompt.clone(),
         env: plan.env.iter().filter_map(given).chain(references).collect(),
         unset: plan.unset.clone(),
-        dialogs: dialogs.collect(),
+        dialogs: if plan.interactive { planned(&row, permit) } else { Vec::new() },
     })
+}
+
+/// What would be done about what the program may ask at its start.
+fn planned(row: &AgentCli, permit: Permit<'_>) -> Vec<Planned> {
+    let asked = row.dialogs.iter().filter(|spec| spec.kind != DialogKind::Permission);
+    let planned = asked.map(|spec| {
+        let options = spec.yes.iter().chain(&spec.no).cloned().collect::<Vec<_>>();
+        let menu = spec.yes_keys.is_empty() && spec.no_keys.is_empty();
+        let dialog = Dialog {
+            name: spec.name.clone(),
+            kind: spec.kind,
+            text: String::new(),
+            options: if menu { options } else { Vec::new() },
+            highlighted: Some(0),
+        };
+        let answer = match answer(row, &dialog, permit) {
+            Answer::Leave => "left to you",
+            Answer::Choose(at) if at < spec.yes.len() => "yes",
+            Answer::Press(keys) if keys == spec.yes_keys => "yes",
+            Answer::Choose(_) | Answer::Press(_) => "no",
+        };
+        Planned { name: spec.name.clone(), answer }
+    });
+    planned.collect()
 }
 
 /// The team that would be made for the agent.

@@ -19,9 +19,10 @@ pub fn caller(app: &App) -> Option<(TeamName, AgentName)> {
 /// half of it than with nothing.
 pub fn facts(app: &App, name: &TeamName, agent: &AgentName) -> Outcome<Facts> {
     let team = team::load(app, name)?;
+    let own = team.members.iter().find(|member| member.name == agent.as_str());
     let mut facts = Facts {
         agent: agent.to_string(),
-        kind: app.identity.agent_type.clone(),
+        kind: own.map_or(&app.identity.agent_type, |member| &member.agent_type).clone(),
         team: name.to_string(),
         purpose: team.description.clone(),
         leader: team.leader().map(|leader| leader.name.clone()).unwrap_or_default(),

@@ -385,7 +385,9 @@ fn try_typing(
     if wait(terminal, row, window, Reading::is_ready)?.is_none() || !terminal.paste(window, text)? {
         return Ok(());
     }
-    wait(terminal, row, window, draft)?;
+    if wait(terminal, row, window, draft)?.is_none() {
+        return Ok(());
+    }
     let own = row.screen.submit.as_str();
     let others = SUBMIT_KEYS.into_iter().filter(|key| *key != own);
     for key in std::iter::once(own).chain(others) {

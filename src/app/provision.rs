@@ -95,6 +95,30 @@ pub fn wanted(app: &App, root: &Path, more: &Provision) -> Outcome<Provision> {
     Ok(said.with(more))
 }
 
+/// How many changed files are named.
+const CHANGES_NAMED: usize = 3;
+
+/// Tells of changes in the checkout at `root` that worktrees do not get: they begin with its last
+/// commit.
+pub(super) fn warn_of_changes(app: &App, root: &Path) {
+    let Ok(status) = app.git.status(root) else { return };
+    let mut changed: Vec<&str> =
+        status.staged.iter().chain(&status.unstaged).map(String::as_str).collect();
+    changed.sort_unstable();
+    changed.dedup();
+    if changed.is_empty() {
+        return;
+    }
+    let more = if changed.len() > CHANGES_NAMED { ", …" } else { "" };
+    let named = changed[..changed.len().min(CHANGES_NAMED)].join(", ");
+    app.warn(format!(
+        "{} of {} changed since the last commit ({named}{more}): worktrees begin with that commit \
+         and do not hold the changes",
+        count(changed.len(), "file"),
+        root.display()
+    ));
+}
+
 /// Makes the place of an agent ready: `prepared` its worktree, or else it works at `here`. Returns
 /// what the agent finds in its environment for it.
 ///

@@ -229,6 +229,9 @@ pub fn spawn_on(app: &App, request: &Request, terms: &Terms) -> Outcome<Spawned>
                 let id = agent_id(&team, request);
                 let prepared =
                     workspace::prepare(app, &request.team, &request.agent, &id, repository)?;
+                if !prepared.reused && !terms.fresh_team {
+                    provision::warn_of_changes(app, &repository.root);
+                }
                 let cwd = prepared.cwd.clone();
                 made.workspace = Some(prepared);
                 cwd
@@ -450,25 +453,14 @@ fn plan(
     };
     let own = equip::equip(app, request, &cli, &command, backend, cwd, branch.is_some())?;
     let call = Call {
-        command: &command,
-        backend,
-        level: own.level.unwrap_or(Level::Ask),
-        as_root: app.processes.is_root(),
-        sandboxed: own.sandboxed,
-        model: request.model.as_deref(),
-        system_prompt: request.setup.instructions.as_deref(),
-        agent: request.options.own_agent.as_deref(),
-        mcp: own.mcp.as_ref(),
         cwd: &cwd_text,
         data: &app.data_dir.display().to_string(),
-        trusted: own.trusted,
-        served: own.served,
-        flags: own.flags.as_ref(),
         session: &format!("clawteam-{}-{}", request.team, request.agent),
         uuid: &uuid(&app.ids.hex(32)),
         resume: resumed.as_deref(),
         prompt: prompt.as_deref(),
         prompt_file: &equip::prompt_file(app, request),
+        ..own.call(app, request, &command, backend)
     };
     let line = agent_cli::command_line(&cli, &call);
     let again = restart::forms(&cli, &call, &line);

@@ -102,7 +102,8 @@ fn start_after(
     let first = First { app, plan, team: &team, agent: &agent };
     let spoken = match &window {
         Some(window) => first.speak(window, patience, ready_within.is_some())?,
-        None => first.given()?,
+        // Its runner sees to its end, and to what follows from it.
+        None => first.seen(),
     };
     Ok(Started { runner, window, spoken })
 }
@@ -394,8 +395,12 @@ impl First<'_> {
     /// its command line.
     fn given(&self) -> Outcome<Spoken> {
         self.ended(SURVIVES, false)?;
+        Ok(self.seen())
+    }
+
+    fn seen(&self) -> Spoken {
         let prompted = self.plan.prompt.is_some();
-        Ok(Spoken::at(if prompted { Stage::Prompted } else { Stage::Started }))
+        Spoken::at(if prompted { Stage::Prompted } else { Stage::Started })
     }
 
     /// Types the prompt into the agent's terminal and writes down what became of it.

@@ -29,6 +29,9 @@ const QUESTIONS_MAX: usize = 12;
 /// ready: one that reads lines, one that reads keys, one of which the system tells nothing.
 const QUIET: [Duration; 3] =
     [Duration::from_millis(300), Duration::from_millis(1500), Duration::from_secs(3)];
+/// The same where it is known how the composer looks and none is there: the real programs need
+/// many seconds to draw it on a busy machine, and what is typed before that is lost.
+const QUIET_WITHOUT_COMPOSER: Duration = Duration::from_secs(15);
 /// The same for a blank screen of a program that reads keys: it may be about to draw.
 const QUIET_BLANK: Duration = Duration::from_secs(8);
 /// How long a blank screen of a program that does not read is looked at if nothing is to be typed.
@@ -161,8 +164,11 @@ impl Starter<'_> {
         }
         let blank = watch.screen.trim().is_empty();
         let starting = watch.reading == Some(Reading::Starting) && !blank;
+        let composer = &self.row.screen.composer;
+        let composer = composer.ruled || !composer.prefix.is_empty();
         let needed = match self.terminal.reads(self.window) {
             Ok(Reads::Lines) => QUIET[0],
+            Ok(Reads::Keys) if composer => QUIET_WITHOUT_COMPOSER,
             Ok(Reads::Keys) if blank => QUIET_BLANK,
             Ok(Reads::Keys) if starting => QUIET[2] * 2,
             Ok(Reads::Keys) => QUIET[1],

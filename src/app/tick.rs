@@ -11,7 +11,7 @@ use super::queue::{self, Ending, Options};
 use super::schedule::{self, Fire};
 use super::team;
 use super::wait::Stop;
-use super::{approval, workflow};
+use super::{approval, runtime, workflow};
 use crate::core::{Failure, Name, Outcome, TeamName};
 
 /// Runs of a team that one pass moves; the others are due again at the next one.
@@ -61,6 +61,9 @@ pub struct TeamTick {
     /// The runs of workflows that were moved.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<Name>,
+    /// How many texts were given to agents that have become idle.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub given: usize,
     /// What could not be done.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
@@ -77,6 +80,7 @@ impl TeamTick {
             && self.reclaimed == 0
             && self.expired == 0
             && self.runs.is_empty()
+            && self.given == 0
             && self.items.is_empty()
             && self.problems.is_empty()
     }
@@ -129,6 +133,7 @@ fn one_team(app: &App, team: TeamName, options: &TickOptions, until: Instant) ->
         reclaimed: 0,
         expired: 0,
         runs: Vec::new(),
+        given: 0,
         items: Vec::new(),
         problems: Vec::new(),
     };
@@ -136,6 +141,7 @@ fn one_team(app: &App, team: TeamName, options: &TickOptions, until: Instant) ->
     done.fired = done.take("schedules", schedule::fire_due(app, &team));
     done.reclaimed = done.take("lost items", queue::reclaim_lost(app, &team));
     done.expired = done.take("approvals", approval::expire_due(app, &team));
+    done.given = done.take("texts for agents", runtime::give_queued(app, &team));
     done.runs = done.take("runs", workflow::drive_due(app, &team, RUNS_MAX)).runs;
     let worked = Mutex::new(Vec::new());
     let work = Options {

@@ -140,7 +140,8 @@ fn files_text(cx: &Cx, team: &TeamName, owners: &FileOwners) -> String {
     for (file, agents) in owners {
         let named: Vec<String> =
             agents.iter().map(|(agent, lying)| marked(agent, *lying)).collect();
-        let shared = if agents.len() > 1 { format!("{} agents", agents.len()) } else { "".into() };
+        let shared =
+            if agents.len() > 1 { format!("{} agents", agents.len()) } else { String::new() };
         table.row([file.clone(), named.join(", "), shared]);
     }
     with_note(table.render(cx.out.width()), owners.values().flat_map(|a| a.values()).any(|l| *l))

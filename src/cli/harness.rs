@@ -428,10 +428,10 @@ fn artifacts_text(cx: &Cx, found: &[Artifact]) -> String {
     let mut table =
         Table::new("Artifacts").prose("Name").column("Type").column("Phase").number("Bytes");
     for artifact in found {
-        let name = match artifact.registered {
-            true => artifact.name.clone(),
-            false => format!("{} (does not count)", artifact.name),
-        };
+        let mut name = artifact.name.clone();
+        if !artifact.registered {
+            name.push_str(" (does not count)");
+        }
         table.row([name, artifact.kind.clone(), artifact.phase.clone(), artifact.size.to_string()]);
     }
     table.render(cx.out.width())

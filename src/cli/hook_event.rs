@@ -27,6 +27,7 @@ pub(super) struct HookEventArgs {
     words: Vec<String>,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the form of every command")]
 pub(super) fn run(cx: &Cx, args: HookEventArgs) -> Outcome<ExitCode> {
     if let Err(failure) = hear(cx, &args.words)
         && failure.inner().code() != "broken_pipe"

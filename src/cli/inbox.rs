@@ -9,7 +9,7 @@ use serde_json::json;
 use super::runtime::how;
 use super::{Cx, args};
 use crate::app::inbox::{self, Draft};
-use crate::app::runtime::{self, Given};
+use crate::app::runtime::{self, Given, Mode};
 use crate::app::wait::Stop;
 use crate::app::{log, team};
 use crate::core::text::cut;
@@ -173,7 +173,10 @@ fn send(cx: &Cx, args: SendArgs) -> Outcome<ExitCode> {
     };
     let timeout = args.timeout.unwrap_or(Duration::from_secs(60));
     let how = how(args.mode.as_deref().unwrap_or("queue"), timeout)?;
-    let draft = draft(&args.kind, content, args.about)?;
+    let mut draft = draft(&args.kind, content, args.about)?;
+    if args.nudge && how.mode == Mode::Queue {
+        draft.message.extra.insert(runtime::NUDGE.into(), true.into());
+    }
     let message = inbox::send(&cx.app, &team, &args.to, draft)?;
     if !args.nudge {
         cx.out.result(&message, || format!("OK Message sent to '{}'", args.to))?;

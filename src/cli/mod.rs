@@ -35,6 +35,7 @@ mod preset;
 mod prime;
 mod profile;
 mod queue;
+mod run;
 mod runtime;
 mod schedule;
 mod scripted_agent;
@@ -154,6 +155,7 @@ const ENTRIES: &[Entry] = &[
     single!("demo", "See a whole team at work, without any model", demo::DemoArgs, demo::run),
     single!("launch", "Start a whole team from a template", launch::LaunchArgs, launch::run),
     single!("spawn", "Start an agent", spawn::SpawnArgs, spawn::run),
+    single!("run", "Start an agent with a goal, in a line", run::RunArgs, run::run),
     group!(
         "agent",
         "See, add and try out the agent programs that can be started",

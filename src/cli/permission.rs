@@ -56,7 +56,7 @@ pub(super) struct AnswerArgs {
 pub(super) struct WatchArgs {
     /// The team
     team: String,
-    /// A shell command to run for each question, which is in CLAWTEAM_PERMISSION_…
+    /// A shell command to run for each question, which is in `CLAWTEAM_PERMISSION_…`
     #[arg(long, value_name = "CMD")]
     notify: Option<String>,
     /// Seconds after which to look again even if nothing was heard
@@ -94,7 +94,7 @@ fn list(cx: &Cx, team: String) -> Outcome<()> {
             table.row([
                 request.agent.as_str(),
                 &request.question.kind,
-                &cut(&printable(&request.question.text, false), 300).to_owned(),
+                cut(&printable(&request.question.text, false), 300),
                 request.digest.start(12),
             ]);
         }

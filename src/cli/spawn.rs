@@ -38,7 +38,7 @@ pub(super) struct SpawnArgs {
     #[arg(long, default_value = GENERAL_PURPOSE)]
     agent_type: String,
     /// What it shall do
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     task: Option<String>,
     /// Give it a worktree of its own
     #[arg(short, long, overrides_with = "no_workspace")]
@@ -288,7 +288,7 @@ fn warn_of_crowd(cx: &Cx, team: &TeamName) {
     }
 }
 
-fn show(cx: &Cx, spawned: &Spawned, must_be_ready: bool) -> Outcome<ExitCode> {
+pub(super) fn show(cx: &Cx, spawned: &Spawned, must_be_ready: bool) -> Outcome<ExitCode> {
     let mut payload = json!({
         "status": "spawned",
         "backend": spawned.backend.as_str(),

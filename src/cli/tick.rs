@@ -54,6 +54,9 @@ fn lines(done: &TeamTick) -> Vec<String> {
         let items = count(done.reclaimed, "item");
         lines.push(format!("{team}: {items} of workers that are gone"));
     }
+    if done.given > 0 {
+        lines.push(format!("{team}: {} given to agents", count(done.given, "text")));
+    }
     for item in &done.items {
         let outcome = serde_json::to_value(item.outcome).unwrap_or_default();
         let outcome = outcome.as_str().unwrap_or_default().replace('_', " ");

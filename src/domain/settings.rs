@@ -48,7 +48,7 @@ const fn setting(
 }
 
 /// All settings that can be shown and set one by one, in the order of the file.
-pub const SETTINGS: [Setting; 22] = [
+pub const SETTINGS: [Setting; 23] = [
     setting("data_dir", Some("CLAWTEAM_DATA_DIR"), Kind::Text, ""),
     setting("user", Some("CLAWTEAM_USER"), Kind::Text, ""),
     setting("default_team", Some("CLAWTEAM_TEAM_NAME"), Kind::Text, ""),
@@ -69,6 +69,7 @@ pub const SETTINGS: [Setting; 22] = [
     ),
     setting("skip_permissions", Some("CLAWTEAM_SKIP_PERMISSIONS"), Kind::Bool, "true"),
     setting("allow_dialogs", Some("CLAWTEAM_ALLOW_DIALOGS"), Kind::Text, ""),
+    setting("probe_reminder", Some("CLAWTEAM_PROBE_REMINDER"), Kind::Bool, "true"),
     setting("spawn_prompt_delay", Some("CLAWTEAM_SPAWN_PROMPT_DELAY"), Kind::Float, "2.0"),
     setting("spawn_ready_timeout", Some("CLAWTEAM_SPAWN_READY_TIMEOUT"), Kind::Float, "30.0"),
     setting("default_model", Some("CLAWTEAM_DEFAULT_MODEL"), Kind::Text, ""),

@@ -158,8 +158,8 @@ pub trait Processes: Send + Sync {
     /// Returns its process number. The program should [`detach`](Self::detach) itself.
     fn start_in_background(&self, argv: &[String], cwd: &Path, log: &Path) -> io::Result<u32>;
 
-    /// Starts a program with these variables besides those of this process, in the background,
-    /// without input and output. Nobody waits for it; it should [`detach`](Self::detach) itself.
+    /// Starts a program with these variables besides those of this process, in a process group of
+    /// its own, without input and output. Nobody waits for it.
     fn start_detached(&self, argv: &[String], env: &BTreeMap<String, String>) -> io::Result<()>;
 
     /// Offers bytes to one process of this user that is told where ([`Handover::path`]). They are

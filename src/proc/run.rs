@@ -115,7 +115,8 @@ pub(super) fn in_background(argv: &[String], cwd: &Path, log: &Path) -> io::Resu
 pub(super) fn detached(argv: &[String], env: &BTreeMap<String, String>) -> io::Result<()> {
     let mut command = command(argv)?;
     command.envs(env).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = command.spawn()?;
+    // Its own group from the start: neither Ctrl-C nor the end of our group is meant for it.
+    let mut child = command.process_group(0).spawn()?;
     // A process that goes on for long collects it; of one that ends, init does.
     thread::spawn(move || child.wait());
     Ok(())

@@ -72,8 +72,16 @@ fn named(
     let (there, missing): (Vec<String>, Vec<String>) =
         wanted.into_iter().partition(|option| has(&help, option));
     let command = format!("`{} {}`", row.name, args.join(" "));
+    // Those that only some releases have are left out where the help does not name them.
+    let (left_out, missing): (Vec<String>, Vec<String>) =
+        missing.into_iter().partition(|option| row.optional.contains(option));
     if missing.is_empty() {
-        return Ok(format!("{command} names {}", there.join(" ")));
+        let not = if left_out.is_empty() {
+            String::new()
+        } else {
+            format!(", not {}", left_out.join(" "))
+        };
+        return Ok(format!("{command} names {}{not}", there.join(" ")));
     }
     Err(format!("{command} does not name {}", missing.join(" ")))
 }

@@ -83,8 +83,13 @@ fn work(task: &str) -> Turn {
 fn probed(programs: &Programs, program: &str) -> Result<String> {
     at(programs, program, |world| {
         let learnt = world.json(&["agent", "probe", program])?;
-        let text = learnt.to_string();
-        Ok(text.chars().take(400).collect())
+        let release = &learnt[0]["release"];
+        let screen = &release["screen"];
+        let answered = screen["answered"].as_array().into_iter().flatten();
+        let answered: Vec<&str> = answered.filter_map(|answer| answer["name"].as_str()).collect();
+        let seconds = screen["readySeconds"].as_f64().unwrap_or_default();
+        let version = release["version"].as_str().unwrap_or_default();
+        Ok(format!("{version}: ready after {seconds:.0} s, answered: {}", answered.join(", ")))
     })
 }
 
@@ -136,8 +141,8 @@ fn finished(world: &World) -> Result<String> {
 /// What `team status` says of the agent.
 fn state(world: &World) -> Result<Value> {
     let status = world.json(&["team", "status", TEAM])?;
-    let members = status["members"].as_array().into_iter().flatten();
-    let found = members.filter(|member| member["name"] == AGENT).last();
+    let mut members = status["members"].as_array().into_iter().flatten();
+    let found = members.rfind(|member| member["name"] == AGENT);
     Ok(found.cloned().unwrap_or(Value::Null))
 }
 
@@ -232,7 +237,7 @@ fn returns(world: &mut World) -> Result<String> {
     becomes(world, "idle").map_err(|error| format!("{error}\nresume: {report}"))?;
     inject(world, THIRD)?;
     appears(world, "third.txt")?;
-    let remembers = world.last_request().contains(TASK);
+    let remembers = world.was_asked(&[TASK, THIRD]);
     let memory = if remembers { "with its conversation" } else { "without its conversation" };
     let given = given["status"].as_str().unwrap_or("given");
     Ok(format!(

@@ -73,7 +73,10 @@ impl Report {
             }
             let seen = match &check.seen {
                 Ok(seen) => seen.clone(),
-                Err(wrong) => format!("**does not work:** {wrong}"),
+                // The rest is for those who run it.
+                Err(wrong) => {
+                    format!("**did not work:** {}", wrong.lines().next().unwrap_or_default())
+                }
             };
             let seen = seen.trim().replace('|', "\\|").replace('\n', "<br>");
             let _ = writeln!(text, "| {} | {seen} |", check.name);

@@ -18,7 +18,7 @@ pub(crate) const TEAM: &str = "crew";
 /// The agent of every check.
 pub(crate) const AGENT: &str = "worker";
 /// How long a program may take for what it does within seconds on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 pub(crate) struct World {
     dir: TempDir,
@@ -82,11 +82,11 @@ impl World {
         &self.program
     }
 
-    /// What the model was asked last, as it was sent.
-    pub(crate) fn last_request(&self) -> String {
+    /// Whether the model was asked anything that holds all of `texts`.
+    pub(crate) fn was_asked(&self, texts: &[&str]) -> bool {
         let files = std::fs::read_dir(self.path("model")).into_iter().flatten().flatten();
-        let last = files.map(|file| file.path()).max();
-        last.and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default()
+        let mut asked = files.filter_map(|file| std::fs::read_to_string(file.path()).ok());
+        asked.any(|request| texts.iter().all(|text| request.contains(text)))
     }
 
     /// Tells the model what to say.

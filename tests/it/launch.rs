@@ -158,7 +158,9 @@ fn a_team_of_which_nobody_runs_is_taken_back() {
     let reason = told["agents"][1]["message"].as_str().expect("a reason");
     assert!(reason.contains("did not start"), "{launched}");
     assert_eq!(crew.world.json(&["team", "discover"]), Value::Array(vec![]));
-    assert_eq!(crew.world.names("agents/n"), [""; 0]);
+    // Locks stay: somebody may be waiting for one.
+    let left = crew.world.names("agents/n");
+    assert!(left.iter().all(|name| name.ends_with(".lock")), "{left:?}");
     assert!(!crew.world.names("tasks/n").iter().any(|name| name.starts_with("task-")));
     assert_eq!(crew.git(&["branch", "--list", "clawteam/*"]), "");
     assert_eq!(crew.git(&["worktree", "list"]).lines().count(), 1);
@@ -254,6 +256,24 @@ fn what_agents_may_do_is_said_for_all_for_one_or_by_whoever_launches() {
     assert_eq!(of(&[]), ["ask", "full"]);
     assert_eq!(of(&["--permissions", "edit"]), ["edit", "edit"]);
     crew.world.run(&["launch", "levels", "--permissions", "some"]).exits(2);
+}
+
+#[test]
+fn what_an_agent_may_do_reaches_its_program() {
+    let crew = Crew::new();
+    let claude = crew.world.cwd().join("claude");
+    fs::write(&claude, "#!/bin/sh\nsleep 600\n").expect("a file can be written");
+    fs::set_permissions(&claude, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    crew.template("one", "[template]\ncommand = [\"./claude\"]\n[template.leader]\nname = \"l\"\n");
+    let argv = |level: &str| {
+        let plan =
+            ["launch", "one", "--dry-run", "--backend", "subprocess", "--permissions", level];
+        let told = crew.world.run(&[&["--json"], &plan[..]].concat()).exits(0).json();
+        told["agents"][0]["argv"].to_string()
+    };
+    assert!(argv("edit").contains("acceptEdits"), "{}", argv("edit"));
+    let ask = argv("ask");
+    assert!(!ask.contains("acceptEdits") && !ask.contains("dangerously"), "{ask}");
 }
 
 /// Each of eight agents gets ready only when all others have begun to.

@@ -28,6 +28,7 @@ mod provision;
 mod python;
 mod queue;
 mod readme;
+mod run;
 mod runtime;
 mod schedule;
 mod scripted_agent;

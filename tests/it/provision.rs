@@ -258,3 +258,38 @@ fn one_failed_setup_does_not_keep_the_others_from_work() {
     let reason = told["agents"][1]["message"].as_str().expect("a reason");
     assert!(reason.contains("its last output: no such thing"), "{reason}");
 }
+
+#[test]
+fn a_worktree_of_an_openclaw_project_holds_all_of_it() {
+    let crew = Crew::new().repository();
+    crew.world_file("openclaw.json", "{}\n");
+    crew.world_file("README.md", "read\n");
+    crew.world_file("src/main.c", "main\n");
+    crew.git(&["add", "."]);
+    crew.git(&["-c", "user.name=u", "-c", "user.email=u@h", "commit", "-qm", "project"]);
+    crew.spawn("t", "w").exits(0);
+    let whole = crew.read("t", "w", "README.md") + &crew.read("t", "w", "src/main.c");
+    assert_eq!(whole, "read\nmain\n");
+    until("the agent has written", || crew.variable("t", "w", "CLAWTEAM_TEAM_NAME").is_some());
+    crew.world.run(&["workspace", "checkpoint", "t", "w"]).exits(0);
+    crew.world.run(&["workspace", "merge", "t", "w", "--no-cleanup"]).exits(0);
+    let held = crew.git(&["ls-tree", "-r", "--name-only", "main"]);
+    assert_eq!(held, "README.md\nopenclaw.json\nseen.env\nsrc/main.c");
+}
+
+#[test]
+fn changes_that_a_worktree_does_not_hold_are_told() {
+    let crew = Crew::new().repository();
+    crew.world_file("kept", "old\n");
+    crew.git(&["add", "."]);
+    crew.git(&["-c", "user.name=u", "-c", "user.email=u@h", "commit", "-qm", "kept"]);
+    let quiet = crew.spawn("t", "w");
+    quiet.exits(0);
+    assert!(!quiet.stderr.contains("since the last commit"), "{quiet}");
+    crew.world_file("kept", "new\n");
+    crew.spawn("t", "x").exits(0).warns("(kept): worktrees begin with that commit");
+    assert_eq!(crew.read("t", "x", "kept"), "old\n");
+    crew.template("one", "[template]\ncommand = [\"true\"]\n[template.leader]\nname = \"l\"\n");
+    let planned = crew.world.run(&["launch", "one", "-w", "--dry-run", "--backend", "subprocess"]);
+    planned.exits(0).warns("1 file of");
+}

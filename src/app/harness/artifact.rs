@@ -52,6 +52,11 @@ pub struct NewArtifact {
     pub content: Vec<u8>,
 }
 
+/// Whether a file says what is known about an artifact.
+fn is_meta(name: &str) -> bool {
+    name.strip_suffix(".meta.json").is_some()
+}
+
 /// What an artifact is by its name.
 fn kind_of(name: &str) -> &'static str {
     match name {
@@ -73,7 +78,7 @@ pub fn add(app: &App, team: &TeamName, id: &Name, new: NewArtifact) -> Outcome<(
             "'{name}' is the name of an approval; that is given with: clawteam harness approve {team}"
         )));
     }
-    if name.as_str().ends_with(".meta.json") {
+    if is_meta(name.as_str()) {
         return Err(bad(format!("'{name}' is the name of what is known about an artifact")));
     }
     if contract::is_contract_file(name.as_str()) {
@@ -119,7 +124,7 @@ pub fn artifacts(app: &App, team: &TeamName, run: &Harness) -> Outcome<Vec<Artif
     let dir = Dir::harness_artifacts(team, &id);
     let backend = app.store.backend();
     let mut names = backend.list(&dir)?;
-    names.retain(|name| !name.ends_with(".meta.json"));
+    names.retain(|name| !is_meta(name));
     names.sort();
     let mut found = Vec::new();
     for name in names {

@@ -156,7 +156,7 @@ fn step(app: &App, team: &TeamName, id: &Name, tell: &(dyn Fn(&str) + Sync)) -> 
     let plan = |run: &mut Harness| {
         run.plan_hands(&app.stamp(), |role| format!("{role}-{}", app.ids.hex(6)));
     };
-    (run, _) = change(app, team, id, |run| {
+    (run, ()) = change(app, team, id, |run| {
         plan(run);
         Ok(((), Vec::new()))
     })?;
@@ -312,12 +312,11 @@ fn staff(
     let mut done = false;
     for (hand, seen) in seen {
         match seen {
-            Seen::Coming => {}
             Seen::Alive | Seen::Ended(..) if !hand.started => {
                 hands::confirm(app, team, run, hand)?;
                 done = true;
             }
-            Seen::Alive => {}
+            Seen::Alive | Seen::Coming => {}
             Seen::Missing | Seen::Unbriefed => {
                 if hand.starts >= STARTS_MAX {
                     let why = "it was not seen to take its prompt".to_owned();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{HarnessError, change, id_of};
 use crate::app::agent_state::{self, Screens};
 use crate::app::profile::Setup;
+use crate::app::run::words;
 use crate::app::spawn::{self, Mission, Request, Spawned, WorkspaceMode};
 use crate::app::{App, agents, liveness, team, workspace};
 use crate::core::{AgentName, Delivery, Failure, Name, Outcome, TeamName};
@@ -139,15 +140,6 @@ fn request(app: &App, team: &TeamName, run: &Harness, hand: &Hand) -> Outcome<Re
     })
 }
 
-/// The words of a command line; the name of a program may itself hold blanks.
-fn words(app: &App, cli: &str) -> Vec<String> {
-    let path = app.env.get("PATH").unwrap_or_default();
-    if app.processes.find_program(cli, &PathBuf::from("."), path).is_some() {
-        return vec![cli.to_owned()];
-    }
-    cli.split_whitespace().map(str::to_owned).collect()
-}
-
 /// The branches that the executors of a run have.
 pub(super) fn branches(app: &App, team: &TeamName, run: &Harness) -> Outcome<Vec<String>> {
     let registry = workspace::registry(app, team)?;
@@ -221,7 +213,7 @@ fn start_one(
     // Only now: a start that nobody saw through is none that went wrong.
     note(app, team, &id, name, |hand| {
         hand.starts += 1;
-        hand.started = spawned.as_ref().is_ok_and(|spawned| is_briefed(spawned));
+        hand.started = spawned.as_ref().is_ok_and(is_briefed);
     })?;
     match spawned {
         Ok(spawned) if is_briefed(&spawned) => {
@@ -252,7 +244,7 @@ fn is_briefed(spawned: &Spawned) -> bool {
 /// Whether trying again would change nothing.
 fn is_final(failure: &Failure) -> bool {
     let code = failure.inner().code();
-    ["command_not_found", "no_command", "no_directory", "tmux_missing"].contains(&code)
+    ["command_not_found", "no_command", "no_directory", "tmux_missing", "vetoed"].contains(&code)
 }
 
 /// The error for an agent that does not get on.

@@ -11,8 +11,9 @@ mod work;
 
 use serde::Serialize;
 
-use super::{App, task};
+use super::{App, hook, task};
 use crate::core::{Diagnose, Name, Outcome, Stamp, TeamName};
+use crate::domain::event::Event;
 use crate::domain::harness::gate::{self, Facts};
 use crate::domain::harness::{Harness, NewHarness, PhaseEnd, SCHEMA};
 use crate::domain::task::Status as TaskStatus;
@@ -308,10 +309,12 @@ pub fn status(app: &App, team: &TeamName, run: &Harness) -> Outcome<Status> {
         artifacts: run.artifacts.keys().cloned().collect(),
         history: run.phase_history.clone(),
         phases: run.phases.clone(),
-        status: match () {
-            () if run.is_aborted() => "aborted",
-            () if run.is_over() => "finished",
-            () => "running",
+        status: if run.is_aborted() {
+            "aborted"
+        } else if run.is_over() {
+            "finished"
+        } else {
+            "running"
         },
         agents: run.on_shift().map(|hand| hand.name.clone()).collect(),
         conductor: conductor.map(|process| process.pid),
@@ -365,8 +368,18 @@ fn advance_with(
         then(run);
         Ok(((), Vec::new()))
     })?;
+    tell_transition(app, &from, &run);
     let tasks = work::tasks(app, team, &run)?;
     Ok(Advanced { run, from, tasks })
+}
+
+/// Tells hooks and plugins that a run is in another phase.
+fn tell_transition(app: &App, from: &str, run: &Harness) {
+    let artifacts: Vec<&String> = run.artifacts.keys().collect();
+    let event = Event::new("PhaseTransition", &run.team_name)
+        .with("from_phase", from)
+        .with("to_phase", run.current_phase.as_str());
+    hook::emit(app, event.with("artifacts", serde_json::json!(artifacts)));
 }
 
 fn refuse_over(run: &Harness) -> Outcome<()> {
@@ -393,10 +406,11 @@ pub fn abort(app: &App, team: &TeamName, id: &Name) -> Outcome<Harness> {
 
 /// Puts a run back to an earlier phase.
 pub fn roll_back(app: &App, team: &TeamName, id: &Name, phase: &str) -> Outcome<Harness> {
-    let (run, ()) = change(app, team, id, |run| {
+    let (run, from) = change(app, team, id, |run| {
         if run.is_aborted() {
             refuse_over(run)?;
         }
+        let from = run.current_phase.clone();
         if !run.roll_back(phase, app.stamp()) {
             return Err(HarnessError::NoSuchPhase {
                 phase: phase.to_owned(),
@@ -405,8 +419,9 @@ pub fn roll_back(app: &App, team: &TeamName, id: &Name, phase: &str) -> Outcome<
             }
             .into());
         }
-        Ok(((), Vec::new()))
+        Ok((from, Vec::new()))
     })?;
+    tell_transition(app, &from, &run);
     Ok(run)
 }
 

@@ -16,8 +16,8 @@ use crate::store::{Key, encode};
 #[derive(Deserialize)]
 struct Exit {
     agent_name: String,
-    #[serde(default)]
-    exit_code: Option<i32>,
+    #[serde(default, rename = "exit_code")]
+    status: Option<i32>,
     #[serde(default)]
     abandoned_tasks: Vec<String>,
 }
@@ -37,7 +37,7 @@ pub(super) fn exits(
         if !run.hands.iter().any(|hand| hand.name == exit.agent_name) {
             continue;
         }
-        let how = match exit.exit_code {
+        let how = match exit.status {
             Some(code) => format!("ended with status {code}"),
             None => "ended".to_owned(),
         };

@@ -140,7 +140,6 @@ impl Diagnose for NoEvents {
 /// Tells hooks and plugins of the events that this process was started for. A hook that may veto
 /// has been asked already.
 pub fn deliver(app: &App) -> Outcome<()> {
-    app.processes.detach();
     let text = app.env.get(EVENTS).ok_or(NoEvents)?;
     let events: Vec<Event> = serde_json::from_str(text).map_err(|_| NoEvents)?;
     for event in &events {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{Plan, Planned, Request};
 use crate::app::spawn::{self, Mission, WorkspaceMode};
-use crate::app::{App, models, profile, task, team, template};
+use crate::app::{App, models, profile, provision, task, team, template};
 use crate::core::{AgentName, Diagnose, Outcome, TaskId, TeamName};
 use crate::domain::Extra;
 use crate::domain::agent::BackendKind;
@@ -147,6 +147,7 @@ fn check_places(app: &App, request: &Request, members: &[Planned]) -> Outcome<st
         if app.git.resolve(&root, "HEAD")?.is_none() {
             return Err(GitError::NoCommits { path: root }.into());
         }
+        provision::warn_of_changes(app, &root);
     }
     Ok(here)
 }
@@ -181,10 +182,7 @@ fn member(
         (None, Some("tmux")) if app.terminal.is_available() => BackendKind::Tmux,
         _ => backend,
     };
-    let mut task = filled(&agent.task);
-    if task.trim().is_empty() {
-        task = usual_task(&request.goal);
-    }
+    let task = Some(filled(&agent.task)).filter(|task| !task.trim().is_empty());
     let permissions = permissions(request, template, agent).or(ready.permissions.as_deref());
     let workspace = if request.workspace { WorkspaceMode::Always } else { WorkspaceMode::Never };
     Ok(Planned {
@@ -202,7 +200,7 @@ fn member(
             backend: Some(own_backend),
             command,
             mission: Some(Mission {
-                task,
+                task: task.unwrap_or_else(|| usual_task(&request.goal)),
                 intent: agent.intent.as_ref().map(filled),
                 end_state: agent.end_state.as_ref().map(filled),
                 constraints: agent.constraints.iter().flatten().map(filled).collect(),
@@ -214,13 +212,16 @@ fn member(
             replace: false,
             model: chosen_model(app, request, asked.as_deref(), template, agent),
             env,
-            options: spawn::Options {
-                level: permissions.map(str::parse).transpose()?,
-                ..spawn::Options::default()
-            },
+            options: options(permissions)?,
             setup: ready.setup,
         },
     })
+}
+
+/// The options of a start at a permission level.
+fn options(permissions: Option<&str>) -> Outcome<spawn::Options> {
+    let level = permissions.map(str::parse).transpose()?;
+    Ok(spawn::Options { level, ..spawn::Options::default() })
 }
 
 /// What an agent may do without asking, if anybody says so.

@@ -65,25 +65,13 @@ pub fn trial(
     let line = agent_cli::command_line(
         &row,
         &Call {
-            command: &ready.command,
-            backend: BackendKind::Subprocess,
-            level: Level::Full,
             as_root: app.processes.is_root(),
-            sandboxed: false,
             model: ready.model.as_deref(),
-            system_prompt: None,
-            agent: None,
-            mcp: None,
             cwd: &cwd.display().to_string(),
-            data: "",
-            trusted: false,
-            served: None,
-            flags: None,
             session: &format!("clawteam-profile-test-{}", app.ids.hex(6)),
             uuid: &crate::app::spawn::uuid(&app.ids.hex(32)),
-            resume: None,
             prompt: Some(asked),
-            prompt_file: "",
+            ..Call::new(&ready.command, BackendKind::Subprocess, Level::Full)
         },
     );
     let known = |variable: &str| app.env.get(variable).map(str::to_owned);

@@ -10,7 +10,7 @@ use super::typing::{self, Text, Typed};
 use super::{App, Mode};
 use crate::app::agent_state::{self, Look, Screens};
 use crate::app::inbox::{self, Taken};
-use crate::app::{team as teams, workflow};
+use crate::app::{liveness, team as teams, workflow};
 use crate::core::{AgentName, Outcome, TeamName};
 use crate::domain::message::{Message, MessageType};
 use crate::domain::runtime::Envelope;
@@ -79,7 +79,7 @@ impl Given {
                 let how = if *by_hook {
                     "its hook passes it on at the end of its turn".to_owned()
                 } else {
-                    "it is passed on by `clawteam runtime watch`, or when the agent reads its inbox"
+                    "`clawteam tick` or `clawteam runtime watch` passes it on once the agent waits"
                         .to_owned()
                 };
                 format!("Queued runtime notification for agent {agent} ({because}): {how}")
@@ -96,6 +96,8 @@ impl Given {
 
 /// The field of a message that holds the envelope it was made from.
 const ENVELOPE: &str = "runtime";
+/// The field of a message that is to be typed as soon as its reader waits for a turn.
+pub const NUDGE: &str = "nudge";
 
 /// Gives a text to an agent. Returns its backend and what became of the text.
 pub fn inject(
@@ -144,15 +146,7 @@ fn text<'a>(
     block: &'a str,
     how: How,
 ) -> Text<'a> {
-    Text {
-        team,
-        agent,
-        id,
-        text: block,
-        mode: how.mode,
-        patience: how.patience,
-        reaction: how.reaction,
-    }
+    Text { team, agent, id, block, mode: how.mode, patience: how.patience, reaction: how.reaction }
 }
 
 /// Types a text, if that is possible now; otherwise leaves it in the inbox.
@@ -283,6 +277,31 @@ pub(super) fn envelope(message: &Message, session: &str) -> Envelope {
         Some(kept) => Envelope { source: message.from.clone(), ..kept },
         None => Envelope::of(message, session),
     }
+}
+
+/// Gives agents that wait for a turn what was queued for them: for a program without hooks nobody
+/// else does. Returns how many texts were typed.
+pub fn give_queued(app: &App, team: &TeamName) -> Outcome<usize> {
+    let how = How { mode: Mode::Queue, patience: Duration::ZERO, reaction: super::REACTION_MAX };
+    let mut given = 0;
+    for member in teams::load(app, team)?.members {
+        let Ok(agent) = AgentName::parse(member.name.clone()) else { continue };
+        let inbox = member.inbox()?;
+        let queued = |message: &Message| {
+            message.extra.contains_key(ENVELOPE) || message.extra.contains_key(NUDGE)
+        };
+        // One at a time: then it works.
+        let Some(first) = inbox::find(app, team, &inbox, queued)?.into_iter().next() else {
+            continue;
+        };
+        if liveness::of(app, team, agent.as_str()) != Some(true) {
+            continue;
+        }
+        if let Given::Typed { .. } = nudge(app, team, &agent, &first, how)? {
+            given += 1;
+        }
+    }
+    Ok(given)
 }
 
 /// Gives an agent a message that was just sent to it and lies in its inbox. What is not typed

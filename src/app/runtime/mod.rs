@@ -20,7 +20,7 @@ use crate::domain::runtime::RuntimeState;
 use crate::store::Key;
 
 pub use error::RuntimeError;
-pub use give::{Given, How, Note, inject, nudge};
+pub use give::{Given, How, NUDGE, Note, give_queued, inject, nudge};
 pub use watch::{Watch, watch};
 
 /// When a text is given to an agent.

@@ -29,7 +29,7 @@ pub(super) struct Text<'a> {
     pub(super) agent: &'a AgentName,
     /// What makes it known again; stands in the text.
     pub(super) id: &'a str,
-    pub(super) text: &'a str,
+    pub(super) block: &'a str,
     pub(super) mode: Mode,
     /// How long to wait for the agent to become idle.
     pub(super) patience: Duration,
@@ -200,7 +200,7 @@ fn enter(app: &App, text: &Text<'_>, look: &Look) -> Outcome<()> {
     let Some(cli) = look.cli.as_ref().filter(|_| known.is_some()) else {
         // Nothing is known of its screen; its terminal shows whether it reads.
         let patience = text.reaction.min(Duration::from_secs(3));
-        return match app.terminal.deliver(&window, text.text, patience)? {
+        return match app.terminal.deliver(&window, text.block, patience)? {
             Delivery::Delivered => Ok(()),
             Delivery::NotReady => {
                 Err(RuntimeError::NotReading { agent: text.agent.to_string() }.into())
@@ -211,7 +211,7 @@ fn enter(app: &App, text: &Text<'_>, look: &Look) -> Outcome<()> {
     let before = screen_text(app, &window)?;
     // A text that stands there already is ours: it was typed before, and not sent.
     if look.screen.as_ref().and_then(Screen::draft).is_none() {
-        if !app.terminal.paste(&window, text.text)? {
+        if !app.terminal.paste(&window, text.block)? {
             return Err(gone().into());
         }
         if !appears(app, text, cli, &window, &before)? {
@@ -281,10 +281,9 @@ fn submit(
         let shown = screen_text(app, window)?;
         let screen = agent_state::read(cli, &shown);
         let done = match &screen {
-            Screen::Working { draft: None } => true,
             Screen::Composer | Screen::Starting | Screen::Unknown => shown != before,
-            // What it does now needs an answer.
-            Screen::Dialog(_) => true,
+            // What it does now may need an answer.
+            Screen::Working { draft: None } | Screen::Dialog(_) => true,
             Screen::Draft { .. } | Screen::Working { .. } => false,
         };
         if told || done {

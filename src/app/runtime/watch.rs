@@ -144,7 +144,7 @@ fn pass_on(
             team: watch.team,
             agent: watch.agent,
             id: &id,
-            text: &block,
+            block: &block,
             mode: how.mode,
             patience: how.patience,
             reaction: how.reaction,

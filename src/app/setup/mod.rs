@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::App;
 use crate::core::{Diagnose, Digest, Outcome};
-use crate::domain::setup::{self, Body, Edit, Format, Made, Place, SCHEMA, Target};
+use crate::domain::setup::{self, Body, Edit, Format, Made, Place, Target};
 use crate::ports::{Dotfiles, Program};
 use crate::store::Revision;
 
@@ -115,7 +115,7 @@ impl Diagnose for SetupError {
 }
 
 /// How long a command of a program may take.
-const COMMAND_MAX: Duration = Duration::from_secs(60);
+const COMMAND_MAX: Duration = Duration::from_secs(180);
 
 fn place(app: &App, files: &dyn Dotfiles, wish: &Wish) -> Outcome<Place> {
     let home = app.env.home().ok_or(SetupError::NoHome)?;
@@ -381,7 +381,6 @@ fn stays(what: &str) -> String {
 /// Carries a plan out. Returns what the user must know: commands that failed.
 pub fn carry_out(app: &App, files: &dyn Dotfiles, plan: &Plan) -> Outcome<Vec<String>> {
     let mut record = plan.record.clone();
-    record.schema = SCHEMA.to_owned();
     record.at = app.stamp();
     let planned = std::mem::take(&mut record.planned);
     if !plan.undo {

@@ -65,6 +65,33 @@ pub struct Call<'a> {
     pub prompt_file: &'a str,
 }
 
+impl<'a> Call<'a> {
+    /// A call of `command` with nothing else said.
+    pub fn new(command: &'a [String], backend: BackendKind, level: Level) -> Self {
+        Self {
+            command,
+            backend,
+            level,
+            as_root: false,
+            sandboxed: false,
+            model: None,
+            system_prompt: None,
+            agent: None,
+            mcp: None,
+            cwd: "",
+            trusted: false,
+            served: None,
+            flags: None,
+            data: "",
+            session: "",
+            uuid: "",
+            resume: None,
+            prompt: None,
+            prompt_file: "",
+        }
+    }
+}
+
 /// An MCP server for an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct McpServer {
@@ -282,7 +309,8 @@ impl Maker<'_> {
         let lower = [Level::Full, Level::Edit, Level::Ask];
         let mut levels = lower.into_iter().filter(|level| *level <= call.level);
         let level = levels.find(|level| table.of(*level).is_some()).unwrap_or(Level::Ask);
-        if level != call.level && cli.name != super::GENERIC {
+        let known = lower.iter().any(|level| table.of(*level).is_some());
+        if level != call.level && known {
             self.warnings.push(format!(
                 "{} has no permission level '{}'; it runs with '{level}'",
                 cli.name, call.level
@@ -352,25 +380,14 @@ mod tests {
 
     fn call(command: &[String], backend: BackendKind) -> Call<'_> {
         Call {
-            command,
-            backend,
-            level: Level::Full,
-            as_root: false,
-            sandboxed: false,
             model: Some("M"),
-            system_prompt: None,
-            agent: None,
-            mcp: None,
             cwd: "/w",
             data: "/d",
-            trusted: false,
-            served: None,
-            flags: None,
             session: "clawteam-t-a",
             uuid: "U",
-            resume: None,
             prompt: Some("P"),
             prompt_file: "/p",
+            ..Call::new(command, backend, Level::Full)
         }
     }
 

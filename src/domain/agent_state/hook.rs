@@ -98,8 +98,9 @@ pub fn understand(program: &str, event: Option<&str>, payload: &Value) -> Option
         "gemini" => gemini(&event, payload)?,
         "openclaw" => (openclaw(&event, payload)?, None),
         "codex" => codex(&event, payload)?,
-        // Qwen Code and others took over the hooks of Claude Code.
-        _ => claude(&event, payload)?,
+        "claude" => claude(&event, payload)?,
+        // Qwen Code and others took over the hooks of one of the two.
+        _ => claude(&event, payload).or_else(|| gemini(&event, payload))?,
     };
     let fresh_turn =
         matches!(event.as_str(), "UserPromptSubmit" | "BeforeAgent" | "message_received");
@@ -119,8 +120,8 @@ fn is(state: State) -> News {
     News::Is(state)
 }
 
-fn answer(way: Way, event: &str, word: &'static str) -> Option<Answer> {
-    Some(Answer { way, event: event.to_owned(), word })
+fn answer(way: Way, event: &str, word: &'static str) -> Answer {
+    Answer { way, event: event.to_owned(), word }
 }
 
 fn claude(event: &str, payload: &Value) -> Option<(News, Option<Answer>)> {
@@ -128,13 +129,13 @@ fn claude(event: &str, payload: &Value) -> Option<(News, Option<Answer>)> {
     Some(match event {
         // After a compaction the turn goes on.
         "SessionStart" if word("source") == "compact" => (News::Nothing, None),
-        "SessionStart" => (is(State::Ready), answer(Way::Context, event, "")),
-        "UserPromptSubmit" => (is(State::Working), answer(Way::Context, event, "")),
+        "SessionStart" => (is(State::Ready), Some(answer(Way::Context, event, ""))),
+        "UserPromptSubmit" => (is(State::Working), Some(answer(Way::Context, event, ""))),
         "PreToolUse" | "PostToolUse" | "PostToolUseFailure" | "PermissionDenied" | "PreCompact"
         | "PostCompact" | "SubagentStart" => (is(State::Working), None),
         "PermissionRequest" | "Elicitation" => (News::Asks(tool_question(payload)), None),
         "Notification" => (notification(word("notification_type"), word("message")), None),
-        "Stop" => (is(State::Idle), answer(Way::Continue, event, "block")),
+        "Stop" => (is(State::Idle), Some(answer(Way::Continue, event, "block"))),
         // The turn ended with an error of the service; nothing can be said to it.
         "StopFailure" => (is(State::Idle), None),
         "SessionEnd" => (is(State::Finished), None),
@@ -162,8 +163,8 @@ fn makes_title(payload: &Value) -> bool {
 fn gemini(event: &str, payload: &Value) -> Option<(News, Option<Answer>)> {
     let word = |name: &str| payload.get(name).and_then(Value::as_str).unwrap_or_default();
     Some(match event {
-        "SessionStart" => (is(State::Ready), answer(Way::Context, event, "")),
-        "BeforeAgent" => (is(State::Working), answer(Way::Context, event, "")),
+        "SessionStart" => (is(State::Ready), Some(answer(Way::Context, event, ""))),
+        "BeforeAgent" => (is(State::Working), Some(answer(Way::Context, event, ""))),
         "BeforeModel"
         | "AfterModel"
         | "BeforeToolSelection"
@@ -173,12 +174,12 @@ fn gemini(event: &str, payload: &Value) -> Option<(News, Option<Answer>)> {
         "Notification" if word("notification_type") == "ToolPermission" => {
             let mut question = tool_question(payload.get("details").unwrap_or(&Value::Null));
             if question.text.is_empty() {
-                question.text = word("message").to_owned();
+                word("message").clone_into(&mut question.text);
             }
             (News::Asks(question), None)
         }
         "Notification" => (notification(word("notification_type"), word("message")), None),
-        "AfterAgent" => (is(State::Idle), answer(Way::Continue, event, "deny")),
+        "AfterAgent" => (is(State::Idle), Some(answer(Way::Continue, event, "deny"))),
         "SessionEnd" => (is(State::Finished), None),
         _ => return None,
     })
@@ -217,7 +218,7 @@ fn generic(event: &str, payload: &Value) -> Option<News> {
         "waiting_permission" | "permission" => {
             let mut question = tool_question(payload);
             if question.text.is_empty() {
-                question.text = told("question").to_owned();
+                told("question").clone_into(&mut question.text);
             }
             News::Asks(question)
         }

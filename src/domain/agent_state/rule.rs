@@ -146,9 +146,6 @@ fn hooked(hook: &StateDocument, age: Duration, evidence: &Evidence<'_>) -> Seen 
         (_, Some(Screen::Dialog(shown))) => {
             on_screen(State::WaitingPermission, Some(shown.clone()))
         }
-        (State::WaitingPermission, Some(Screen::Working { .. })) if age >= HOOK_TRUSTED => {
-            on_screen(State::Working, None)
-        }
         (State::WaitingPermission, Some(Screen::Composer | Screen::Draft { .. }))
             if age >= HOOK_TRUSTED =>
         {
@@ -159,7 +156,9 @@ fn hooked(hook: &StateDocument, age: Duration, evidence: &Evidence<'_>) -> Seen 
         {
             on_screen(State::Idle, None)
         }
-        (State::Idle | State::Ready, Some(Screen::Working { .. })) if age >= HOOK_TRUSTED => {
+        (State::WaitingPermission | State::Idle | State::Ready, Some(Screen::Working { .. }))
+            if age >= HOOK_TRUSTED =>
+        {
             on_screen(State::Working, None)
         }
         _ => told(hook),
@@ -378,6 +377,8 @@ mod tests {
 
     #[test]
     fn without_hooks_the_screen_decides_and_unknown_is_a_state() {
+        use Source as S;
+
         let judged = |terminal, given, transcript: Option<u64>, screen: Option<Screen>| {
             let evidence = Evidence {
                 run: alive(terminal, given),
@@ -388,7 +389,6 @@ mod tests {
             let seen = judge(&evidence);
             (seen.state, seen.source.expect("something tells that it runs"))
         };
-        use Source as S;
         assert_eq!(judged(true, true, None, Some(Screen::Composer)), (State::Idle, S::Screen));
         assert_eq!(judged(true, false, None, Some(Screen::Composer)), (State::Ready, S::Screen));
         assert_eq!(judged(true, true, None, Some(Screen::Unknown)), (State::Unknown, S::Runner));

@@ -60,7 +60,8 @@ pub struct Criterion {
 
 /// Whether an artifact of this name holds contracts.
 pub fn is_contract_file(name: &str) -> bool {
-    name.contains("sprint-contract") && name.ends_with(".json") && !name.ends_with(".meta.json")
+    let stem = name.strip_suffix(".json").unwrap_or_default();
+    stem.contains("sprint-contract") && stem.strip_suffix(".meta").is_none()
 }
 
 /// The contracts in a file: one, or a list of them.

@@ -343,8 +343,9 @@ impl Harness {
             self.phases[to..].iter().map(|phase| gate::approval_name(phase)).collect();
         let last_evaluation = self.phases.iter().rposition(|p| self.role_of(p) == Some(EVALUATOR));
         let evaluated = last_evaluation.is_some_and(|evaluation| to <= evaluation);
-        self.artifacts
-            .retain(|name, _| !again.contains(name) && !(evaluated && name == gate::EVALUATION));
+        let withdrawn =
+            |name: &String| again.contains(name) || (evaluated && name == gate::EVALUATION);
+        self.artifacts.retain(|name, _| !withdrawn(name));
         let left = std::mem::replace(&mut self.current_phase, phase.to_owned());
         self.phase_history.push(PhaseEnd {
             phase: left,

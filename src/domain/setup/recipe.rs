@@ -105,7 +105,6 @@ impl Place {
             "nanobot" => vec![self.home.join(".nanobot/config.json")],
             "kimi" => vec![self.home.join(".kimi-code")],
             "opencode" => vec![self.opencode().join("opencode.jsonc")],
-            "cursor" => vec![self.home.join(".cursor/cli-config.json")],
             _ => Vec::new(),
         }
     }
@@ -367,14 +366,11 @@ fn cursor(place: &Place) -> Recipe {
     if place.project.is_some() {
         targets.push(json(dir.join("cli.json"), edits));
     } else {
-        let config = dir.join("cli-config.json");
-        if !place.is_there(&config) {
-            // The program demands these of the file.
-            edits.insert(0, offer(&["version"], json!(1)));
-            edits.insert(1, offer(&["editor", "vimMode"], json!(false)));
-            edits.push(offer(&["permissions", "deny"], json!([])));
-        }
-        targets.push(json(config, edits));
+        // The program demands these of the file.
+        edits.insert(0, offer(&["version"], json!(1)));
+        edits.insert(1, offer(&["editor", "vimMode"], json!(false)));
+        edits.push(offer(&["permissions", "deny"], json!([])));
+        targets.push(json(dir.join("cli-config.json"), edits));
     }
     Recipe {
         targets,

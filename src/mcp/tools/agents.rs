@@ -5,18 +5,22 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{Nature, Tool};
-use crate::app::launch;
-use crate::app::profile;
-use crate::app::spawn::{self, Mission, WorkspaceMode};
+use crate::app::profile::{self, Ready};
+use crate::app::spawn::{self, Mission, Options, WorkspaceMode};
 use crate::app::wait::Stop;
+use crate::app::{launch, models};
 use crate::core::{Diagnose, Outcome, TeamName};
 use crate::domain::agent::BackendKind;
+use crate::domain::agent_cli::Level;
 use crate::domain::team::GENERAL_PURPOSE;
 use crate::mcp::args::{Kind, Param, maybe, required, text, truth};
 use crate::mcp::call::{Answer, Call, to_value};
 
 const BACKEND: Param = maybe("backend", Kind::Text).about("tmux or subprocess");
 const REPO: Param = maybe("repo", Kind::Text).about("The repository, or the directory to work in");
+
+const PERMISSIONS: Param =
+    maybe("permissions", Kind::Text).about("What it may do without asking: ask, edit or full");
 
 pub(super) const TOOLS: &[Tool] = &[
     Tool {
@@ -27,11 +31,13 @@ pub(super) const TOOLS: &[Tool] = &[
             required("agent_name"),
             text("task", "").about("What it shall do"),
             maybe("command", Kind::Texts).about("Its program and arguments; openclaw by default"),
+            maybe("profile", Kind::Text).about("The profile that it runs with"),
             BACKEND,
             text("agent_type", GENERAL_PURPOSE),
             maybe("workspace", Kind::Truth).about("Whether it gets a worktree"),
             REPO,
             maybe("model", Kind::Text),
+            PERMISSIONS,
             truth("replace", false).about("Stop it first if it runs already"),
         ],
         nature: Nature::Works,
@@ -49,8 +55,7 @@ pub(super) const TOOLS: &[Tool] = &[
             REPO,
             maybe("command", Kind::Texts).about("The agents' program and arguments"),
             maybe("model", Kind::Text),
-            maybe("permissions", Kind::Text)
-                .about("What agents may do without asking: ask, edit or full"),
+            PERMISSIONS,
         ],
         nature: Nature::Works,
         run: launch_team,
@@ -80,32 +85,40 @@ fn backend(call: &Call) -> Outcome<Option<BackendKind>> {
 }
 
 fn spawn_agent(call: Call) -> Outcome<Answer> {
-    let mut command = call.args.list("command");
-    if command.is_empty() {
-        command.push("openclaw".to_owned());
-    }
+    let command = call.args.list("command");
+    let given = Some(command.as_slice()).filter(|command| !command.is_empty());
+    let asked = call.args.some("profile");
+    let ready = match profile::choose(&call.app, asked.as_deref(), given.is_some())? {
+        Some(name) => profile::apply(&call.app, &name, given)?,
+        None => Ready {
+            command: given.map_or_else(|| vec!["openclaw".to_owned()], <[String]>::to_vec),
+            ..Ready::default()
+        },
+    };
     let workspace = match call.args.truth("workspace") {
         Some(true) => WorkspaceMode::Always,
         Some(false) => WorkspaceMode::Never,
         None => spawn::workspace_mode(&call.app.settings, &call.app.env),
     };
+    let level = call.args.some("permissions").or(ready.permissions);
+    let level = level.map(|level| level.parse::<Level>()).transpose()?;
     let request = spawn::Request {
         team: TeamName::parse(call.args.text("team_name"))?,
         agent: call.agent("agent_name")?,
         agent_type: call.args.text("agent_type"),
         backend: backend(&call)?,
-        command,
+        command: ready.command,
         mission: call.args.some("task").map(Mission::of),
         workspace,
         repo: call.args.some("repo").map(PathBuf::from),
         skip_permissions: None,
         replace: call.args.truth("replace").unwrap_or(false),
-        model: call.args.some("model"),
+        model: models::choose(&call.app, call.args.some("model"), None, ready.model)?,
         resume: false,
         keepalive: false,
-        env: std::collections::BTreeMap::new(),
-        options: spawn::Options::default(),
-        setup: profile::Setup::default(),
+        env: ready.env,
+        options: Options { level, ..Options::default() },
+        setup: ready.setup,
     };
     let spawned = spawn::spawn(&call.app, &request)?;
     let mut answer = json!({
@@ -118,6 +131,9 @@ fn spawn_agent(call: Call) -> Outcome<Answer> {
     });
     if let Some(prompt) = spawned.prompt {
         answer["prompt"] = to_value(&prompt);
+    }
+    if !spawned.answered.is_empty() {
+        answer["answered"] = to_value(&spawned.answered);
     }
     if let Some(dialog) = spawned.asks {
         answer["dialog"] = to_value(&dialog);

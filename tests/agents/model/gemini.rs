@@ -43,7 +43,7 @@ pub(super) fn answer(script: &Script, call: &str, body: &Value) -> Answer {
 
 fn has_shell(body: &Value) -> bool {
     let tools = body["tools"].as_array().into_iter().flatten();
-    let names = tools.flat_map(|tool| tool["functionDeclarations"].as_array()).flatten();
+    let names = tools.filter_map(|tool| tool["functionDeclarations"].as_array()).flatten();
     names.into_iter().any(|tool| tool["name"] == SHELL)
 }
 

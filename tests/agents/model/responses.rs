@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use super::http::Answer;
 use super::{Said, Script, next};
 
+/// How messages begin that the program adds to those of the user.
+const ADDED: [&str; 3] = ["<environment_context>", "<user_instructions>", "<permissions"];
+
 pub(super) fn answer(script: &Script, body: &Value, number: usize) -> Answer {
     let tools = body["tools"].as_array().map_or(&[][..], Vec::as_slice);
     let names: Vec<&str> = tools.iter().filter_map(|tool| tool["name"].as_str()).collect();
@@ -49,8 +52,11 @@ fn shell(names: &[&str], command: &str) -> Said {
         ("shell_command", json!({"command": command}))
     } else if names.contains(&"exec") {
         ("exec", json!({"command": command}))
-    } else {
+    } else if names.contains(&"shell") {
         ("shell", json!({"command": ["bash", "-lc", command]}))
+    } else {
+        // Titles of sessions and the like.
+        return Said::Text("a scripted agent".into());
     };
     Said::Call { name: name.into(), input }
 }
@@ -81,5 +87,6 @@ fn said(item: &Value) -> String {
     }
     let parts = item["content"].as_array().into_iter().flatten();
     let texts = parts.filter_map(|part| part["text"].as_str());
-    texts.filter(|text| !text.trim_start().starts_with('<')).collect::<Vec<_>>().join("\n")
+    let added = |text: &&str| ADDED.iter().any(|tag| text.trim_start().starts_with(tag));
+    texts.filter(|text| !added(text)).collect::<Vec<_>>().join("\n")
 }

@@ -9,7 +9,7 @@ use crate::support::tree;
 #[test]
 fn the_documented_form_names_the_program_first() {
     let place = Place::new(&["claude"], &[]);
-    let told = place.world.json(&["spawn", "claude", "--team", "t", "-n", "w"]);
+    let told = place.json(&["spawn", "claude", "--team", "t", "-n", "w"]);
     assert_eq!(told["backend"], "tmux");
     assert_eq!(told["stage"], "ready");
 }
@@ -32,17 +32,8 @@ fn a_missing_default_names_what_is_installed() {
 fn a_dry_run_shows_the_plan_without_secrets_and_does_nothing() {
     let place = Place::new(&["claude"], &[("MY_API_KEY", "hush-hush")]);
     let before = tree(&place.world.top());
-    let plan = place.world.json(&[
-        "spawn",
-        "claude",
-        "--team",
-        "t",
-        "-n",
-        "w",
-        "--task",
-        "Dig",
-        "--dry-run",
-    ]);
+    let plan =
+        place.json(&["spawn", "claude", "--team", "t", "-n", "w", "--task", "Dig", "--dry-run"]);
     assert_eq!(plan["dryRun"], true);
     let plan = &plan["plan"];
     assert_eq!(plan["promptBy"], "typed");
@@ -80,10 +71,10 @@ fn a_row_of_the_user_is_enough_for_a_new_program_and_a_bad_one_stops_nothing() {
         "--full",
         "--no-questions",
     ];
-    place.world.run(&words).succeeds();
+    place.world.run(&words).exits(0);
     place.world.run(&words).refuses("has a row of yours already");
     let listed = place.world.run(&["--json", "agent", "list"]);
-    listed.succeeds();
+    listed.exits(0);
     assert!(listed.stderr.contains("broken.toml:2: unknown field `modle`"), "{listed}");
     let rows = listed.json();
     let row = rows.as_array().expect("rows").iter().find(|row| row["name"] == "helper");
@@ -97,26 +88,30 @@ fn a_row_of_the_user_is_enough_for_a_new_program_and_a_bad_one_stops_nothing() {
     let rows = place.world.cwd().join(".clawteam/agents");
     fs::create_dir_all(&rows).expect("a directory can be made");
     fs::write(rows.join("helper.toml"), "model = ['--brain', '{}']\n").expect("a file");
-    let plan = place.world.json(&["spawn", "helper", "--dry-run", "--model", "M"]);
+    let plan = place.json(&["spawn", "helper", "--dry-run", "--model", "M"]);
     assert!(plan["plan"]["argv"].to_string().contains("--brain"), "{plan}");
     let shown = place.world.run(&["agent", "show", "helper"]);
-    shown.succeeds();
+    shown.exits(0);
     assert!(shown.stdout.contains("brain") && shown.stdout.contains("--no-questions"), "{shown}");
 }
 
 #[test]
 fn a_probe_learns_what_a_program_does_and_ends_the_reminder() {
-    let variables = [("FAKE", "trust"), ("FAKE_HELP", "  --model M   --session-id ID")];
+    let variables = [
+        ("FAKE", "trust"),
+        ("FAKE_HELP", "  --model M   --session-id ID"),
+        ("CLAWTEAM_PROBE_REMINDER", "true"),
+    ];
     let place = Place::new(&["claude"], &variables);
     let plan = ["spawn", "claude", "--dry-run"];
     let first = place.world.run(&plan);
-    first.succeeds();
+    first.exits(0);
     assert!(first.stderr.contains("agent probe claude"), "{first}");
     let second = place.world.run(&plan);
-    second.succeeds();
+    second.exits(0);
     assert!(!second.stderr.contains("agent probe claude"), "it was told twice: {second}");
 
-    let probed = place.world.json(&["agent", "probe", "claude", "--send", "hello"]);
+    let probed = place.json(&["agent", "probe", "claude", "--send", "hello"]);
     let release = &probed[0]["release"];
     assert_eq!(release["version"], "fake 1.2.3");
     let seen = &release["screen"];
@@ -128,10 +123,10 @@ fn a_probe_learns_what_a_program_does_and_ends_the_reminder() {
 
     // The help does not show what is about to be passed.
     let after = place.world.run(&plan);
-    after.succeeds();
+    after.exits(0);
     assert!(after.stderr.contains("does not show --dangerously-skip-permissions"), "{after}");
     assert!(!after.stderr.contains("agent probe"), "{after}");
-    let listed = place.world.json(&["agent", "list"]);
+    let listed = place.json(&["agent", "list"]);
     let row = listed.as_array().expect("rows").iter().find(|row| row["name"] == "claude");
     assert_eq!(row.expect("it is listed")["probed"], true);
 }
@@ -150,7 +145,7 @@ fn a_probe_leaves_a_key_alone_whose_refusal_would_be_remembered() {
 fn an_option_that_only_newer_releases_have_is_passed_to_those() {
     for (help, passed) in [("--model --no-daemon", true), ("--model", false), ("", false)] {
         let place = Place::new(&["codex"], &[("FAKE_HELP", help)]);
-        let plan = place.world.json(&["spawn", "codex", "--dry-run"]);
+        let plan = place.json(&["spawn", "codex", "--dry-run"]);
         assert_eq!(plan["plan"]["argv"].to_string().contains("--no-daemon"), passed, "{help}");
     }
 }

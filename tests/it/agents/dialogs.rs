@@ -47,12 +47,12 @@ fn a_question_that_nobody_allowed_is_left_and_told_and_keeps_the_prompt_back() {
         assert!(!log.contains("bypass:") && !log.contains("colour:"), "{log}");
 
         // Once a person has answered, the prompt follows.
-        let list = place.world.json(&["permission", "list", "t"]);
+        let list = place.json(&["permission", "list", "t"]);
         let digest = list.to_string();
         let digest = digest.split("\"digest\":\"").nth(1).and_then(|rest| rest.split('"').next());
         let digest = digest.expect("a digest");
         let answer = ["permission", "answer", "t", "w", "2", "--digest", digest];
-        place.world.run(&answer).succeeds();
+        place.world.run(&answer).exits(0);
         until("the prompt is there", || place.told().contains("Count the files"));
     }
 }
@@ -64,7 +64,7 @@ fn what_the_user_names_is_answered_with_yes() {
     assert!(place.log().contains("key: Yes"), "{}", place.log());
 
     let place = Place::new(&["codex"], &[("FAKE", "update hooks"), ("FAKE_MARK", "›")]);
-    place.world.run(&["config", "set", "allow_dialogs", "hooks-review"]).succeeds();
+    place.world.run(&["config", "set", "allow_dialogs", "hooks-review"]).exits(0);
     place.spawn("codex", &TASK);
     let log = place.log();
     assert!(log.contains("update: Skip\n") && log.contains("hooks: Trust all"), "{log}");
@@ -98,7 +98,8 @@ fn a_program_that_ends_after_its_questions_has_failed_with_its_last_lines() {
     for variables in [&[("FAKE", "trust"), ("FAKE_DIES", "1")][..], &[("FAKE_DIES", "1")]] {
         let place = Place::new(&["claude"], variables);
         let failed = place.world.run(&["spawn", "tmux", "--team", "t", "-n", "w", "--", "claude"]);
-        failed.refuses("no credentials were found");
+        failed.exits(1);
+        assert!(failed.stderr.contains("no credentials were found"), "{failed}");
         assert!(place.world.names("teams/t").iter().all(|name| name != "config.json"));
     }
 }

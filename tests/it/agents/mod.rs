@@ -82,10 +82,17 @@ impl Place {
         fs::read_to_string(self.world.top().join("log.prompt")).unwrap_or_default()
     }
 
+    /// What the program answers in JSON; it must succeed, with whatever notices.
+    fn json(&self, words: &[&str]) -> Value {
+        let ran = self.world.run(&[&["--json"], words].concat());
+        ran.exits(0);
+        ran.json()
+    }
+
     /// Starts the agent `w` of team `t` in a terminal; it must come to run.
     fn spawn(&self, program: &str, options: &[&str]) -> Value {
         let words = ["spawn", "tmux", "--team", "t", "-n", "w"];
-        self.world.json(&[&words[..], options, &["--", program]].concat())
+        self.json(&[&words[..], options, &["--", program]].concat())
     }
 
     /// The same for a start that ends with status 1.

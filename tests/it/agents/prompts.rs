@@ -104,7 +104,7 @@ fn a_model_and_a_level_reach_each_program_in_its_own_way() {
     ] {
         let place = Place::new(&[], &[("FAKE_HELP", "")]);
         place.program(program, ARGUMENTS);
-        let plan = place.world.json(&[
+        let plan = place.json(&[
             "spawn",
             "tmux",
             "--team",
@@ -141,18 +141,7 @@ fn what_shows_where_the_caller_is_does_not_reach_an_agent() {
     ];
     let place = Place::new(&[], &variables);
     place.program("claude", ARGUMENTS);
-    place.world.json(&[
-        "spawn",
-        "subprocess",
-        "--team",
-        "t",
-        "-n",
-        "w",
-        "--task",
-        "x",
-        "--",
-        "claude",
-    ]);
+    place.json(&["spawn", "subprocess", "--team", "t", "-n", "w", "--task", "x", "--", "claude"]);
     until("it runs", || !place.log().is_empty());
     let environment =
         fs::read_to_string(place.world.top().join("log.env")).expect("its environment");
@@ -166,11 +155,11 @@ fn what_shows_where_the_caller_is_does_not_reach_an_agent() {
 #[test]
 fn root_is_told_that_claude_will_ask_unless_it_is_in_a_sandbox() {
     let place = Place::new(&["claude"], &[]);
-    let plan = place.world.json(&["spawn", "claude", "--dry-run"]);
+    let plan = place.json(&["spawn", "claude", "--dry-run"]);
     assert!(plan.to_string().contains("--dangerously-skip-permissions"), "{plan}");
     let call = place.world.call(&["spawn", "claude", "--dry-run"]).without_env("IS_SANDBOX");
     let ran = call.run();
-    ran.succeeds();
+    ran.exits(0);
     let root = ran.stderr.contains("refuses --dangerously-skip-permissions for root");
     assert_eq!(root, !ran.stdout.contains("--dangerously-skip-permissions"), "{ran}");
 }
@@ -186,7 +175,7 @@ fn openclaw_runs_with_and_without_its_gateway_and_in_its_directory() {
         let port = port.to_string();
         let words = ["--json", "spawn", "openclaw", "--dry-run", "--model", "M"];
         let ran = place.world.call(&words).env("OPENCLAW_GATEWAY_PORT", &port).run();
-        ran.succeeds();
+        ran.exits(0);
         let plan = ran.json()["plan"].clone();
         let cwd = place.world.cwd().display().to_string();
         let env = plan["env"].to_string();
@@ -209,7 +198,7 @@ fn openclaw_agents_without_a_gateway_do_not_share_a_state() {
     let own = place.world.home().join(".openclaw");
     fs::create_dir(&own).expect("a directory can be made");
     fs::write(own.join("openclaw.json"), "{\"models\": {}}").expect("a file can be written");
-    place.world.json(&["spawn", "openclaw", "--team", "t", "-n", "w"]);
+    place.json(&["spawn", "openclaw", "--team", "t", "-n", "w"]);
     let environment = || fs::read_to_string(place.world.top().join("log.env")).unwrap_or_default();
     until("it runs", || !environment().is_empty() && !place.log().is_empty());
     let state = place.world.data().join("agents/t/w.state");
@@ -221,5 +210,5 @@ fn openclaw_agents_without_a_gateway_do_not_share_a_state() {
     let settings = place.world.document("agents/t/w.state/openclaw.json");
     assert_eq!(settings["$include"], own.join("openclaw.json").display().to_string());
     assert_eq!(settings["agents"]["defaults"]["cwd"], place.world.cwd().display().to_string());
-    place.world.run(&["doctor"]).succeeds();
+    place.world.run(&["doctor"]).exits(0);
 }

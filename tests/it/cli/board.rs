@@ -41,7 +41,7 @@ fn show_has_the_keys_that_faces_rely_on() {
     );
     assert_eq!(
         keys(&board["members"][0]),
-        "name agentId agentType joinedAt memberKey inboxName inboxCount alive"
+        "name agentId agentType joinedAt memberKey inboxName inboxCount alive state"
     );
     assert_eq!(
         json!([board["members"][1]["inboxCount"], board["members"][1]["alive"]]),
@@ -78,13 +78,13 @@ fn show_draws_the_team() {
 │ What for [x]                                                                 │
 │ Leader: lead  |  Members: 2  |  Created: 0000-00-00T00:00:00  |  Cost: $2.50 │
 ╰──────────────────────────────────────────────────────────────────────────────╯
-                        Members
-┏━━━━━━┳━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━┓
-┃ Name ┃ Type            ┃ Joined              ┃ Inbox ┃
-┡━━━━━━╇━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━┩
-│ lead │ leader          │ 0000-00-00T00:00:00 │     0 │
-│ w1   │ general-purpose │ 0000-00-00T00:00:00 │     2 │
-└──────┴─────────────────┴─────────────────────┴───────┘
+                             Members
+┏━━━━━━┳━━━━━━━━━━━━━━━━━┳━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━┓
+┃ Name ┃ Type            ┃ State   ┃ Joined              ┃ Inbox ┃
+┡━━━━━━╇━━━━━━━━━━━━━━━━━╇━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━┩
+│ lead │ leader          │ unknown │ 0000-00-00T00:00:00 │     0 │
+│ w1   │ general-purpose │ unknown │ 0000-00-00T00:00:00 │     2 │
+└──────┴─────────────────┴─────────┴─────────────────────┴───────┘
 ╭──────────────────────────── Task Board (3 total) ────────────────────────────╮
 │ ╭─────────── PENDING (0) ───────────╮  ╭───────── IN PROGRESS (1) ─────────╮ │
 │ │   (none)                          │  │ #xxxxxxxx begun :bug:             │ │

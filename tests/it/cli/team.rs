@@ -67,7 +67,7 @@ fn status_tells_of_the_members() {
     let status = world.json(&["team", "status", "t"]);
     assert_eq!(keys(&status), "name description leadAgentId createdAt members");
     let member = &status["members"][1];
-    assert_eq!(keys(member), "name user agentId agentType joinedAt modelName alive");
+    assert_eq!(keys(member), "name user agentId agentType joinedAt modelName alive state");
     assert_eq!((&member["user"], &member["alive"]), (&json!("bob"), &Value::Null));
     world.run(&["team", "status", "t"]).shows(
         "
@@ -75,13 +75,13 @@ fn status_tells_of_the_members() {
 Team: t
   What for
   Created: 0000-00-00T00:00:00
-                                    Members
-┏━━━━━━┳━━━━━━┳━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━┳━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━┓
-┃ Name ┃ User ┃ ID           ┃ Type            ┃ Alive   ┃ Joined              ┃
-┡━━━━━━╇━━━━━━╇━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━╇━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━┩
-│ lead │      │ xxxxxxxxxxxx │ leader          │ unknown │ 0000-00-00T00:00:00 │
-│ w1   │ bob  │ xxxxxxxxxxxx │ general-purpose │ unknown │ 0000-00-00T00:00:00 │
-└──────┴──────┴──────────────┴─────────────────┴─────────┴─────────────────────┘",
+                                         Members
+┏━━━━━━┳━━━━━━┳━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━┳━━━━━━━━━┳━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━┓
+┃ Name ┃ User ┃ ID           ┃ Type            ┃ Alive   ┃ State   ┃ Joined              ┃
+┡━━━━━━╇━━━━━━╇━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━╇━━━━━━━━━╇━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━┩
+│ lead │      │ xxxxxxxxxxxx │ leader          │ unknown │ unknown │ 0000-00-00T00:00:00 │
+│ w1   │ bob  │ xxxxxxxxxxxx │ general-purpose │ unknown │ unknown │ 0000-00-00T00:00:00 │
+└──────┴──────┴──────────────┴─────────────────┴─────────┴─────────┴─────────────────────┘",
     );
     world.run(&["team", "status", "nope"]).refuses("Team 'nope' not found");
     let told = world.run(&["--json", "team", "status", "nope"]).refuses_with("team_not_found");

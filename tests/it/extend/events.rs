@@ -162,3 +162,22 @@ fn a_hook_with_that_right_refuses_what_is_about_to_happen() {
     hook(&world, "BeforeTaskCreate", "exit 1");
     world.task(&["Bad idea"]);
 }
+
+#[test]
+fn agents_that_are_found_dead_and_phases_of_a_harness() {
+    let (world, out) = listening(&["HeartbeatTimeout", "PhaseTransition"]);
+    world.team(&[]);
+    let spawn =
+        ["spawn", "subprocess", "-t", "t", "-n", "w", "--no-workspace", "--", "sleep", "60"];
+    world.run(&spawn).exits(0);
+    let pid = world.document("agents/t/w.json")["process"]["pid"].to_string();
+    assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill runs").success());
+    let watch =
+        world.call(&["team", "watch", "t", "--leader", "lead", "--interval", "0.1"]).start();
+    until_told(&out, &["HeartbeatTimeout t w"]);
+    drop(watch);
+    let start = ["harness", "start", "-t", "t", "-g", "g", "--phases", "discuss,ship"];
+    world.run(&[&start[..], &["--human-gates", "none"]].concat()).exits(0);
+    world.run(&["harness", "advance", "t"]).exits(0);
+    until_told(&out, &["PhaseTransition t"]);
+}

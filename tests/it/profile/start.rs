@@ -33,7 +33,15 @@ fn both(place: &Place, options: &[&str]) -> (Ran, String) {
     crate::until("it was called", || out.exists());
     let text = fs::read_to_string(&out).expect("it is there");
     fs::remove_file(&out).expect("ours");
-    (spawned, text.trim().to_owned())
+    // Its session, which is another each time, is no matter here.
+    let words: Vec<&str> = text.trim().split(' ').collect();
+    let session = words.iter().position(|word| *word == "--session-id");
+    let kept = words
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| session.is_none_or(|session| *at != session && *at != session + 1));
+    let kept: Vec<&str> = kept.map(|(_, word)| *word).collect();
+    (spawned, kept.join(" "))
 }
 
 #[test]

@@ -70,11 +70,6 @@ fn other_programs_are_understood() {
     };
     let turn = r#"{"type":"agent-turn-complete","thread-id":"th-1","cwd":"/w"}"#;
     assert_eq!(call(&["codex", turn], ""), "idle");
-    let session = stage.world.document("sessions/t/w.json");
-    assert_eq!(
-        (&session["sessionId"], &session["state"]["client"]),
-        (&json!("th-1"), &json!("codex"))
-    );
     // Codex also tells of a thread of its own, in which it makes up a title.
     stage.event("w", "UserPromptSubmit").succeeds();
     let title = r#"{"type":"agent-turn-complete","thread-id":"th-2","input-messages":["Generate a concise, single-line task title. Task: x"]}"#;
@@ -95,23 +90,18 @@ fn other_programs_are_understood() {
 #[test]
 fn the_session_is_written_down_as_the_program_names_it() {
     let stage = Stage::new();
-    stage.world.run(&["team", "add-member", "t", "w"]).succeeds();
-    stage.world.put(
-        "sessions/t/w.json",
-        r#"{"agentName":"w","teamName":"t","lastTaskId":"t9","state":{"mine":1}}"#,
-    );
+    stage.fake("w", &[], "ready");
+    let transcript = stage.program("0c-1.jsonl", "{}\n");
     let first = json!({
         "hook_event_name": "SessionStart", "session_id": "0c-1",
-        "transcript_path": "/h/0c-1.jsonl", "cwd": "/w"
+        "transcript_path": transcript, "cwd": "/w"
     });
     stage.hook("w", "claude", &first).succeeds();
     let session = stage.world.document("sessions/t/w.json");
     assert_eq!(session["sessionId"], "0c-1");
-    assert_eq!(session["lastTaskId"], "t9");
     assert_eq!(session["state"]["confidence"], "exact");
-    assert_eq!(session["state"]["cwd"], "/w");
-    assert_eq!(session["state"]["mine"], 1);
-    assert_eq!(stage.world.document("agents/t/w.state.json")["transcript"], "/h/0c-1.jsonl");
+    assert_eq!(session["state"]["source"], "hook");
+    assert_eq!(stage.world.document("agents/t/w.state.json")["transcript"], transcript.as_str());
 }
 
 #[test]

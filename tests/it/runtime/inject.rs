@@ -301,3 +301,23 @@ fn a_hostile_text_presses_no_keys() {
     assert!(!got.contains('\x1b') && !got.contains('\x03'), "{got:?}");
     assert!(got.contains("`id` $(id) ;"), "{got}");
 }
+
+#[test]
+fn a_program_without_hooks_gets_what_was_queued_from_a_tick_once_it_waits() {
+    let stage = Stage::new();
+    stage.fake("w", &[("FAKE_START", "busy")], "working");
+    assert_eq!(stage.inject("w", "look here", &[]).succeeds().json()["delivery"], "queued");
+    let words = ["inbox", "send", "t", "w", "and there", "--nudge"];
+    stage.world.run(&words).succeeds();
+    stage.world.run(&["inbox", "send", "t", "w", "plain mail"]).succeeds();
+    assert_eq!(stage.world.json(&["tick"])["teams"], json!([]));
+    std::fs::write(stage.world.cwd().join("go"), "").expect("a file can be written");
+    for text in ["look here", "and there"] {
+        until("it waits", || stage.member("w")["state"] != "working");
+        assert_eq!(stage.world.json(&["tick"])["teams"][0]["given"], 1);
+        assert!(stage.file("w.got").contains(text), "{text}");
+    }
+    until("it waits", || stage.member("w")["state"] != "working");
+    assert_eq!(stage.world.json(&["tick"])["teams"], json!([]));
+    assert_eq!(stage.waiting("w")[0]["content"], "plain mail", "that is for the agent to read");
+}

@@ -40,9 +40,10 @@ fn the_end_of_a_program_is_told_with_its_status() {
         let words = ["spawn", "subprocess", "--team", "t", "-n", name, "--no-workspace", "--"];
         stage.world.run(&[&words[..], &[&program]].concat());
     };
-    ends("good", "sleep 0.3");
-    ends("bad", "sleep 0.3; exit 7");
+    ends("good", "until [ -e end ]; do sleep 0.05; done");
+    ends("bad", "until [ -e end ]; do sleep 0.05; done; exit 7");
     ends("long", "exec sleep 600");
+    std::fs::write(stage.world.cwd().join("end"), "").expect("a file can be written");
     assert_eq!(stage.until_state("good", "finished")["exitCode"], 0);
     let bad = stage.until_state("bad", "dead");
     assert_eq!(bad["exitCode"], 7);

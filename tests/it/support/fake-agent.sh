@@ -110,8 +110,9 @@ done
 text= status=
 draw() {
     local shown=${text//$'\n'/$'\r\n'  }
+    ((${#shown} > 2000)) && shown=${shown: -2000}
     printf '\e[H\e[2J● Hello.\r\n%s\r\n%s\r\n%s %s\r\n%s\r\n  fake model\r\n' \
-        "$status" "$rule" "$mark" "${shown: -2000}" "$rule"
+        "$status" "$rule" "$mark" "$shown" "$rule"
 }
 [ -z "$FAKE_PLAIN" ] && printf '\e[?2004h'
 draw

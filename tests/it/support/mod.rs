@@ -59,6 +59,8 @@ impl World {
             .env("PATH", path)
             .env("HOME", home)
             .env("CLAWTEAM_TMUX_SOCKET", socket)
+            // Tests run programs that nobody probed.
+            .env("CLAWTEAM_PROBE_REMINDER", "false")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_CONFIG_NOSYSTEM", "1")
     }

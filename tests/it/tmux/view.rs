@@ -97,6 +97,21 @@ fn all_windows_are_shown_side_by_side_and_stay_as_they_are() {
 }
 
 #[test]
+fn windows_are_shown_whatever_number_the_first_one_has() {
+    let server = Server::with_config("set -g base-index 1\nset -g pane-base-index 1\n");
+    let outer = Server::new();
+    team(&server, 3);
+    let before = windows(&server);
+    terminal(&outer, ("120", "40"), &driver(&server, ""));
+    until("all are shown", || shows_all(&outer, 3));
+    let view = views(&server).into_iter().min_by_key(String::len).expect("there is a view");
+    server.ask(&["detach-client", "-s", &format!("={view}")]);
+    until("it says so", || screen(&outer).contains("result: Tiled 3 panes in clawteam-t"));
+    until("nothing is left of it", || views(&server).is_empty());
+    assert_eq!(windows(&server), before, "a trace is left on the windows");
+}
+
+#[test]
 fn a_terminal_that_is_closed_leaves_nothing() {
     let (server, outer) = (Server::new(), Server::new());
     team(&server, 3);
