@@ -6,7 +6,7 @@ use super::inbox::{self, Draft};
 use super::lifecycle::Ending;
 use super::{App, liveness, restart, start, task, team};
 use crate::core::{AgentName, Outcome, TeamName, limits, text};
-use crate::domain::agent::{Health, HealthTable, LaunchPlan};
+use crate::domain::agent::{Health, HealthTable, LaunchPlan, RunState};
 use crate::domain::message::MessageType;
 use crate::domain::task::Status;
 use crate::store::{Key, Scope};
@@ -180,8 +180,22 @@ fn respawn(app: &App, team: &TeamName, agent: &AgentName, ending: &Ending) -> Ou
 /// Starts an agent again by its plan. Returns the session that it goes on with.
 pub(super) fn again(app: &App, old: &LaunchPlan, why: &str) -> Outcome<Option<String>> {
     let (plan, session) = restart::plan(app, old, why)?;
-    start::start_over(app, &plan, &old.instance)?;
-    Ok(session)
+    match start::start_over(app, &plan, &old.instance) {
+        // It ran and has ended once more: its own runner sees to that.
+        Err(failure) if !has_run(app, &plan) => Err(failure),
+        _ => Ok(session),
+    }
+}
+
+/// Whether the start of a plan came so far that the agent's end is noted by its runner.
+fn has_run(app: &App, plan: &LaunchPlan) -> bool {
+    let record =
+        start::names(plan).ok().and_then(|(team, _)| liveness::record(app, &team, &plan.agent));
+    record.is_some_and(|record| {
+        record.instance == plan.instance
+            && record.process.is_some()
+            && record.state == RunState::Exited
+    })
 }
 
 /// Starts an agent again that has ended by itself and is to be kept alive. Returns whether it

@@ -33,7 +33,8 @@ fn of<'v>(report: &'v Value, agent: &str) -> &'v Value {
 }
 
 fn spawn(place: &Place, backend: &str, agent: &str, command: &str) {
-    place.world.json(&[
+    let ran = place.world.run(&[
+        "--json",
         "spawn",
         backend,
         "--team",
@@ -46,6 +47,7 @@ fn spawn(place: &Place, backend: &str, agent: &str, command: &str) {
         "--",
         command,
     ]);
+    ran.exits(0);
 }
 
 #[test]

@@ -65,9 +65,9 @@ fn a_crashed_agent_comes_back_in_its_session_directory_and_environment() {
     let text = text();
     let env: Vec<&str> = text.lines().filter(|line| line.starts_with("env ")).collect();
     assert!(env.iter().all(|line| *line == env[0] && line.starts_with("env kept 0 ")), "{env:?}");
+    until("the leader knows", || place.log().contains(&format!("crash 2/2, session {id}")));
     let log = place.log();
     assert!(log.contains("exited unexpectedly with status 9"), "{log}");
-    assert!(log.contains(&format!("crash 2/2, session {id}")), "{log}");
     let journal = fs::read_to_string(place.world.data().join("harness/t/exit-journal.jsonl"));
     assert_eq!(journal.expect("a journal").matches("\"exit_code\":9").count(), 2);
 }
@@ -220,13 +220,14 @@ fn one_that_agreed_to_end_is_not_kept_alive_and_the_requester_hears_of_it() {
     );
     let id = asked["requestId"].as_str().expect("an id").to_owned();
     let agree = format!(
-        "sleep 0.3; \"$CLAWTEAM_BIN\" inbox receive t >/dev/null; \
+        "until [ -e \"$HOME/go\" ]; do sleep 0.05; done; \"$CLAWTEAM_BIN\" inbox receive t >/dev/null; \
          \"$CLAWTEAM_BIN\" lifecycle approve-shutdown t {id} w; exit 0"
     );
     let ends = place.program("ends", &[&agree]);
     place.spawn("subprocess", "w", &["--keepalive"], &[&ends]);
     let keep = ["lifecycle", "should-keepalive", "-t", "t", "-n", "w"];
     place.world.run(&keep).exits(0);
+    fs::write(place.world.home().join("go"), "").expect("a file can be written");
     until("the requester knows", || {
         let waiting = place.world.json_as("boss", &["inbox", "peek", "t"]).to_string();
         waiting.contains("shutdown_approved") && waiting.contains(&id)

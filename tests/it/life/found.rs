@@ -120,7 +120,7 @@ fn gemini_openclaw_and_nanobot_are_found_where_they_keep_things() {
         "openclaw",
         &[
             "while [ $# -gt 0 ]; do case \"$1\" in --session-id|--session-key) id=$2; shift ;; esac; shift; done\n",
-            "d=\"$HOME/.openclaw/agents/main/sessions\"; mkdir -p \"$d\"\n",
+            "d=\"${OPENCLAW_STATE_DIR:-$HOME/.openclaw}/agents/main/sessions\"; mkdir -p \"$d\"\n",
             "printf '{\"type\":\"session\",\"id\":\"u-1\",\"cwd\":\"/elsewhere\"}\\n' > \"$d/u-1.jsonl\"\n",
             "printf '{\"agent:main:%s\":{\"sessionId\":\"u-1\"}}' \"$id\" > \"$d/sessions.json\"\n",
             STAY,

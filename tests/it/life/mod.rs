@@ -31,8 +31,10 @@ impl Drop for Place {
     }
 }
 
-/// What every fake program does first: it notes its start, and reads its options.
-const BEGIN: &str = r#"say() { printf '%s\n' "$*" >> "$HOME/calls"; }
+/// What every fake program does first: it notes its start. Asked for its version or its options, it
+/// only answers.
+const BEGIN: &str = r#"case " $* " in *" --help "*|*" -h "*|*" --version "*) printf '%s\n' 1.0 --session-id --session --resume --message --local; exit 0 ;; esac
+say() { printf '%s\n' "$*" >> "$HOME/calls"; }
 say "$CLAWTEAM_AGENT_NAME $PWD $0 $*"
 now() { date -u +%Y-%m-%dT%H:%M:%S.000Z; }
 json() { printf '%s' "$1" | awk 'BEGIN { ORS = "" } { gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); gsub(/\t/, " "); if (NR > 1) print "\\n"; print }'; }
