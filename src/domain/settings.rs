@@ -68,8 +68,6 @@ pub const SETTINGS: [Setting; 23] = [
         "tmux",
     ),
     setting("skip_permissions", Some("CLAWTEAM_SKIP_PERMISSIONS"), Kind::Bool, "true"),
-    setting("allow_dialogs", Some("CLAWTEAM_ALLOW_DIALOGS"), Kind::Text, ""),
-    setting("probe_reminder", Some("CLAWTEAM_PROBE_REMINDER"), Kind::Bool, "true"),
     setting("spawn_prompt_delay", Some("CLAWTEAM_SPAWN_PROMPT_DELAY"), Kind::Float, "2.0"),
     setting("spawn_ready_timeout", Some("CLAWTEAM_SPAWN_READY_TIMEOUT"), Kind::Float, "30.0"),
     setting("default_model", Some("CLAWTEAM_DEFAULT_MODEL"), Kind::Text, ""),
@@ -87,6 +85,8 @@ pub const SETTINGS: [Setting; 23] = [
         Kind::Choice(&["any", "terminal", "token", "signature"]),
         "any",
     ),
+    setting("allow_dialogs", Some("CLAWTEAM_ALLOW_DIALOGS"), Kind::Text, ""),
+    setting("probe_reminder", Some("CLAWTEAM_PROBE_REMINDER"), Kind::Bool, "true"),
 ];
 
 /// Why a setting cannot be read or set.

@@ -9,7 +9,8 @@ use crate::support::{World, keys};
 const KEYS: &str = "data_dir user default_team default_profile transport task_store workspace \
                     default_backend skip_permissions spawn_prompt_delay spawn_ready_timeout \
                     default_model model_tiers timezone gource_path gource_resolution \
-                    gource_seconds_per_day hooks plugins durability approval_proof";
+                    gource_seconds_per_day hooks plugins durability approval_proof allow_dialogs \
+                    probe_reminder";
 
 #[test]
 fn show_tells_every_setting_and_where_it_comes_from() {
