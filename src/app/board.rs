@@ -53,7 +53,7 @@ fn conflicts(app: &App, name: &TeamName) -> Conflicts {
         return Conflicts::Unknown {};
     }
     let found =
-        context::sides(app, name, None).and_then(|sides| context::conflicts(app, &sides, false));
+        context::sides_seen(app, name).and_then(|sides| context::conflicts(app, &sides, false));
     // A repository or a branch that is gone has nothing to say.
     found.map_or(Conflicts::Unknown {}, Conflicts::of)
 }

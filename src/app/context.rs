@@ -48,6 +48,22 @@ pub struct Side {
 ///
 /// `repo` is the repository; `None` for the one that was written down, or the one around `here`.
 pub fn sides(app: &App, team: &TeamName, repo: Option<&Path>) -> Outcome<Vec<Side>> {
+    let (sides, unseen) = find_sides(app, team, repo)?;
+    unseen.into_iter().for_each(|problem| app.warn(problem));
+    Ok(sides)
+}
+
+/// The same without a word of those whose work cannot be seen.
+pub fn sides_seen(app: &App, team: &TeamName) -> Outcome<Vec<Side>> {
+    Ok(find_sides(app, team, None)?.0)
+}
+
+/// The sides, and why some of them cannot be seen.
+fn find_sides(
+    app: &App,
+    team: &TeamName,
+    repo: Option<&Path>,
+) -> Outcome<(Vec<Side>, Vec<String>)> {
     let registry = workspace::registry(app, team)?;
     let fallback = match repo {
         Some(named) => Some(app.git.discover(named).map_err(no_repository)?.root),
@@ -60,7 +76,7 @@ pub fn sides(app: &App, team: &TeamName, repo: Option<&Path>) -> Outcome<Vec<Sid
         let root = fallback.clone().unwrap_or_else(|| registry.repo_root.clone().into());
         app.git.common_dir(&root).map_err(no_repository)?;
     }
-    let mut sides = Vec::new();
+    let (mut sides, mut unseen) = (Vec::new(), Vec::new());
     for workspace in &registry.workspaces {
         let named = Path::new(&workspace.repo_root);
         let root = match (&fallback, workspace.repo_root.is_empty()) {
@@ -72,11 +88,12 @@ pub fn sides(app: &App, team: &TeamName, repo: Option<&Path>) -> Outcome<Vec<Sid
             Ok(side) => sides.push(side),
             Err(error) if error.code() == "not_a_repository" => return Err(NoRepository.into()),
             Err(error) => {
-                app.warn(format!("the work of '{}' cannot be seen: {error}", workspace.agent_name));
+                let agent = &workspace.agent_name;
+                unseen.push(format!("the work of '{agent}' cannot be seen: {error}"));
             }
         }
     }
-    Ok(sides)
+    Ok((sides, unseen))
 }
 
 fn no_repository(error: GitError) -> crate::core::Failure {

@@ -308,7 +308,7 @@ mod tests {
         }
         assert!(settings.document.is_empty());
         assert!(find("nope").expect_err("no setting").to_string().starts_with(
-            "Invalid key 'nope'. Valid: approval_proof, data_dir, default_backend, default_model"
+            "Invalid key 'nope'. Valid: allow_dialogs, approval_proof, data_dir, default_backend"
         ));
     }
 

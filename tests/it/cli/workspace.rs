@@ -387,11 +387,11 @@ fn the_board_warns_of_files_that_several_agents_change() {
     assert_eq!(
         found["overlaps"],
         json!([
-            {"file": "übung file.txt", "agents": ["w1", "w2"], "severity": "high"},
-            {"file": "shared.txt", "agents": ["w1", "w2"], "severity": "medium"}
+            {"file": "shared.txt", "agents": ["w1", "w2"], "severity": "high"},
+            {"file": "übung file.txt", "agents": ["w1", "w2"], "severity": "high"}
         ])
     );
     let text = shop.world.run(&["board", "show", "t"]);
-    assert!(text.succeeds().stdout.contains(" Conflict Warnings (1 high, 1 medium) "), "{text}");
-    assert!(text.stdout.contains("│ medium: shared.txt (w1, w2) "), "{text}");
+    assert!(text.succeeds().stdout.contains(" Conflict Warnings (2 high, 0 medium) "), "{text}");
+    assert!(text.stdout.contains("│ high: shared.txt (w1, w2) "), "{text}");
 }

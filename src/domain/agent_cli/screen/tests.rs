@@ -208,7 +208,8 @@ fn a_composer_is_empty_or_holds_a_draft() {
 
 #[test]
 fn a_faint_example_is_no_draft_whatever_it_says() {
-    let screen = |composer: &str| format!("• Done.\n\n› {composer}\n\n  ? for shortcuts\n");
+    let below = "  gpt-5-codex default · /w\n  ← for agents · ? for shortcuts\n";
+    let screen = |composer: &str| format!("• Done.\n\n› {composer}\n\n{below}");
     let faint = "\x1b[7mA\x1b[27m\x1b[2mny new example\x1b[0m";
     assert_eq!(see("codex", &screen(faint)), Reading::Ready);
     let typed = Reading::Draft { text: "Any new example".into() };
