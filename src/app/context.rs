@@ -49,7 +49,9 @@ pub struct Side {
 /// `repo` is the repository; `None` for the one that was written down, or the one around `here`.
 pub fn sides(app: &App, team: &TeamName, repo: Option<&Path>) -> Outcome<Vec<Side>> {
     let (sides, unseen) = find_sides(app, team, repo)?;
-    unseen.into_iter().for_each(|problem| app.warn(problem));
+    for problem in unseen {
+        app.warn(problem);
+    }
     Ok(sides)
 }
 
