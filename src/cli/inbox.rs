@@ -120,20 +120,20 @@ pub(super) struct LogArgs {
     agent: Option<String>,
 }
 
-/// Arguments of `inbox watch`.
+/// Arguments of `inbox watch` and `runtime watch`.
 #[derive(Debug, Args)]
 pub(super) struct WatchArgs {
     /// The team
-    team: String,
+    pub(super) team: String,
     /// Whose inbox [default: yours]
     #[arg(short, long)]
-    agent: Option<String>,
+    pub(super) agent: Option<String>,
     /// Seconds after which to look again even if nothing was heard
     #[arg(short, long, default_value = "1.0", value_parser = args::poll_seconds)]
-    poll_interval: Duration,
+    pub(super) poll_interval: Duration,
     /// A shell command to run for each message
     #[arg(short, long, value_name = "CMD")]
-    exec: Option<String>,
+    pub(super) exec: Option<String>,
 }
 
 pub(super) fn run(cx: &Cx, command: InboxCommand) -> Outcome<ExitCode> {

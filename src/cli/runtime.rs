@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::inbox::{call, tell};
+use super::inbox::{WatchArgs, call, tell};
 use super::{Cx, args};
 use crate::app::agent_state::{self, Screens};
 use crate::app::runtime::{self, How, Mode, Note, REACTION_MAX, Watch};
@@ -82,22 +82,6 @@ pub(super) struct InjectArgs {
     id: Option<String>,
     #[command(flatten)]
     how: HowArgs,
-}
-
-/// Arguments of `runtime watch`.
-#[derive(Debug, Args)]
-pub(super) struct WatchArgs {
-    /// The team
-    team: String,
-    /// The agent [default: you]
-    #[arg(short, long)]
-    agent: Option<String>,
-    /// Seconds after which to look again even if nothing was heard
-    #[arg(short, long, default_value = "1.0", value_parser = args::poll_seconds)]
-    poll_interval: Duration,
-    /// A shell command to run for each message
-    #[arg(short, long, value_name = "CMD")]
-    exec: Option<String>,
 }
 
 pub(super) fn run(cx: &Cx, command: RuntimeCommand) -> Outcome<ExitCode> {

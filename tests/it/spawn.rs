@@ -17,11 +17,7 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // Whatever a failed test left running.
-        for team in self.world.names("teams") {
-            let _ = self.world.run(&["team", "cleanup", &team, "--force"]);
-        }
-        let _ = self.tmux(&["kill-server"]);
+        self.world.clear();
     }
 }
 
@@ -39,26 +35,8 @@ impl Place {
     /// With a repository as the working directory.
     fn repository() -> Self {
         let place = Self::new();
-        place.git(&["init", "-q", "-b", "main"]);
-        fs::write(place.world.cwd().join("file"), "one\n").expect("a file can be written");
-        place.git(&["add", "."]);
-        place.git(&["-c", "user.name=u", "-c", "user.email=u@h", "commit", "-qm", "Start"]);
+        place.world.commit_a_file();
         place
-    }
-
-    fn git(&self, arguments: &[&str]) -> String {
-        let mut git = Command::new("git");
-        git.args(arguments).current_dir(self.world.cwd()).env("GIT_CONFIG_GLOBAL", "/dev/null");
-        let done = git.output().expect("git runs");
-        assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
-        String::from_utf8_lossy(&done.stdout).trim().to_owned()
-    }
-
-    fn tmux(&self, arguments: &[&str]) -> String {
-        let mut tmux = Command::new("tmux");
-        tmux.arg("-S").arg(self.world.top().join("tmux.socket")).args(arguments).env_remove("TMUX");
-        let done = tmux.output().expect("tmux runs");
-        String::from_utf8_lossy(&done.stdout).into_owned()
     }
 
     /// A program for an agent.
@@ -137,11 +115,11 @@ fn an_agent_gets_its_worktree_its_identity_and_its_prompt() {
         assert!(env.lines().any(|known| known == line), "{line} is missing in\n{env}");
     }
     assert_eq!(
-        place.git(&["branch", "--list", "clawteam/a.b/w1", "--format=%(refname:short)"]),
+        place.world.git(&["branch", "--list", "clawteam/a.b/w1", "--format=%(refname:short)"]),
         "clawteam/a.b/w1"
     );
     assert_eq!(place.alive("a.b", "w1"), true);
-    let windows = place.tmux(&["list-windows", "-a", "-F", "#{session_name} #{window_name}"]);
+    let windows = place.world.tmux(&["list-windows", "-a", "-F", "#{session_name} #{window_name}"]);
     assert_eq!(windows.trim(), "clawteam-a_b w1");
 }
 
@@ -151,7 +129,7 @@ fn nothing_secret_is_in_the_registry_or_the_command_line() {
     let reader = place.script("reader", READER);
     place.world.json(&["spawn", "tmux", "--team", "t", "-n", "w", "--task", "psst", "--", &reader]);
     let registry = place.world.document("teams/t/spawn_registry.json").to_string();
-    let command = place.tmux(&["list-panes", "-a", "-F", "#{pane_start_command}"]);
+    let command = place.world.tmux(&["list-panes", "-a", "-F", "#{pane_start_command}"]);
     for text in [&registry, &command] {
         assert!(!text.contains("hush-hush") && !text.contains("psst"), "{text}");
     }
@@ -218,7 +196,7 @@ fn an_agent_that_dies_at_once_is_reported_and_nothing_is_left() {
             failed.refuses("did not start");
             assert!(failed.stderr.contains("no key found"), "{failed}");
             assert!(place.world.names("teams/t").iter().all(|name| name != "config.json"));
-            assert_eq!(place.git(&["branch", "--list", "clawteam/*"]), "");
+            assert_eq!(place.world.git(&["branch", "--list", "clawteam/*"]), "");
         } else {
             let record = place.until_state("t", "w", "exited");
             assert_eq!(record["exit_code"], 7);
@@ -335,7 +313,10 @@ fn many_agents_join_a_new_team_at_once() {
     assert_eq!(workspaces["workspaces"].as_array().expect("worktrees").len(), 8);
     let done = place.world.json(&["team", "cleanup", "t"]);
     assert_eq!(done["stopped"].as_array().expect("names").len(), 8);
-    assert_eq!(place.git(&["worktree", "list", "--porcelain"]).matches("worktree ").count(), 1);
+    assert_eq!(
+        place.world.git(&["worktree", "list", "--porcelain"]).matches("worktree ").count(),
+        1
+    );
 }
 
 #[test]
@@ -347,7 +328,7 @@ fn cleaning_up_saves_what_was_not_merged() {
     fs::write(worktree.join("new"), "work\n").expect("a file can be written");
     let done = place.world.json(&["team", "cleanup", "t"]);
     let reference = done["workspaces"][0]["salvaged"].as_str().expect("it was saved").to_owned();
-    assert_eq!(place.git(&["show", &format!("{reference}:new")]), "work");
+    assert_eq!(place.world.git(&["show", &format!("{reference}:new")]), "work");
     assert!(!worktree.exists());
     let saved = place.world.json(&["workspace", "salvage", "list", "t"]);
     assert!(saved.to_string().contains(&reference), "{saved}");

@@ -119,7 +119,7 @@ fn a_probe_learns_what_a_program_does_and_ends_the_reminder() {
     assert_eq!(seen["answered"][0]["name"], "trust-folder");
     assert_eq!((&seen["bracketedPaste"], &seen["submit"]), (&true.into(), &"Enter".into()));
     assert_eq!(release["flags"][""], serde_json::json!(["--model", "--session-id"]));
-    assert_eq!(place.tmux(&["list-sessions"]), "", "it was started among the teams' windows");
+    assert_eq!(place.world.tmux(&["list-sessions"]), "", "it was started among the teams' windows");
 
     // The help does not show what is about to be passed.
     let after = place.world.run(&plan);

@@ -8,7 +8,6 @@ mod screens;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 
 use serde_json::Value;
 
@@ -24,11 +23,7 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // Whatever a failed test left running.
-        for team in self.world.names("teams") {
-            let _ = self.world.run(&["team", "cleanup", &team, "--force"]);
-        }
-        let _ = self.tmux(&["kill-server"]);
+        self.world.clear();
     }
 }
 
@@ -63,13 +58,6 @@ impl Place {
         let rows = self.world.home().join(".clawteam/agents");
         fs::create_dir_all(&rows).expect("a directory can be made");
         fs::write(rows.join(format!("{name}.toml")), text).expect("a file can be written");
-    }
-
-    fn tmux(&self, arguments: &[&str]) -> String {
-        let mut tmux = Command::new("tmux");
-        tmux.arg("-S").arg(self.world.top().join("tmux.socket")).args(arguments).env_remove("TMUX");
-        let done = tmux.output().expect("tmux runs");
-        String::from_utf8_lossy(&done.stdout).into_owned()
     }
 
     /// What the programs wrote about what happened to them.

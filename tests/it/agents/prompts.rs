@@ -38,7 +38,8 @@ fn a_prompt_that_is_typed_is_on_no_command_line_and_in_no_registry() {
     let place = Place::new(&["codex"], &[("FAKE_MARK", "›")]);
     place.spawn("codex", &["--task", "the word is swordfish"]);
     let registry = place.world.document("teams/t/spawn_registry.json").to_string();
-    let windows = place.tmux(&["list-panes", "-a", "-F", "#{pane_start_command} #{pane_pid}"]);
+    let windows =
+        place.world.tmux(&["list-panes", "-a", "-F", "#{pane_start_command} #{pane_pid}"]);
     let mut lines = String::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();

@@ -96,11 +96,15 @@ fn a_slow_hook_delays_no_command_and_outlives_it() {
     let world = World::new();
     let out = world.top().join("out");
     world.team(&[]);
-    hook(&world, "BeforeTaskCreate", &format!("sleep 3; echo done > {}", out.display()));
+    let go = world.top().join("go");
+    let wait = format!("until [ -e {} ]; do sleep 0.02; done", go.display());
+    hook(&world, "BeforeTaskCreate", &format!("{wait}; echo done > {}", out.display()));
+    // The hook does not end before the command has.
     let began = Instant::now();
     world.task(&["Quick"]);
     assert!(began.elapsed() < Duration::from_secs(2), "it waited {:?}", began.elapsed());
     assert!(!out.exists());
+    std::fs::write(&go, "").expect("a file can be written");
     until("the hook is done", || out.exists());
     until("what it said is kept", || log(&world).contains("\"exitCode\":0"));
 }

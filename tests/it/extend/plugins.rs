@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use super::{lines, log, plugin};
-use crate::support::{World, keys};
+use crate::support::{Ran, World, keys};
 use crate::until;
 
 const MANIFEST: &str = r#"
@@ -25,6 +25,12 @@ case $request in
 *'"method":"prompt"'*) printf '{"result": {"text": "Mind the gap, %s."}}\n' "$1" ;;
 *) printf '%s\n' "$request" >> heard ;;
 esac"#;
+
+/// Starts an agent that ends at once, with a task.
+fn start(world: &World) -> Ran {
+    let words = "spawn subprocess -t t -n x --no-workspace --task Dig -- true";
+    world.run(&words.split(' ').collect::<Vec<_>>())
+}
 
 #[test]
 fn a_plugin_is_installed_enabled_disabled_and_uninstalled() {
@@ -92,24 +98,11 @@ fn a_plugin_hears_of_events_and_adds_to_prompts_only_while_it_is_enabled() {
     let event = &request["params"]["event"];
     assert_eq!((&event["event"], &event["task_id"]), (&json!("TaskCompleted"), &json!(task)));
     until("what it said is kept", || log(&world).contains("\"plugin\":\"echo\""));
-    let spawn = [
-        "spawn",
-        "subprocess",
-        "-t",
-        "t",
-        "-n",
-        "x",
-        "--no-workspace",
-        "--task",
-        "Dig",
-        "--",
-        "true",
-    ];
-    world.run(&spawn).exits(0);
+    start(&world).exits(0);
     let prompt = fs::read_to_string(world.data().join("agents/t/x.prompt.md")).expect("a prompt");
     assert!(prompt.contains("## From plugin 'echo'\n\nMind the gap, word."), "{prompt}");
     world.run(&["plugin", "disable", "echo"]).succeeds();
-    world.run(&[&spawn[..], &[]].concat()).exits(0);
+    start(&world).exits(0);
     let prompt = fs::read_to_string(world.data().join("agents/t/x.prompt.md")).expect("a prompt");
     assert!(!prompt.contains("Mind the gap"), "{prompt}");
 }
@@ -120,20 +113,7 @@ fn a_plugin_that_fails_is_told_and_stops_nothing() {
     let dir = plugin(&world, "source", MANIFEST, "echo broken >&2; exit 4");
     world.run(&["plugin", "install", &dir.display().to_string()]).succeeds();
     world.run(&["plugin", "enable", "echo", "--yes"]).exits(0);
-    let spawn = [
-        "spawn",
-        "subprocess",
-        "-t",
-        "t",
-        "-n",
-        "x",
-        "--no-workspace",
-        "--task",
-        "Dig",
-        "--",
-        "true",
-    ];
-    world.run(&spawn).warns("status 4: broken");
+    start(&world).warns("status 4: broken");
 }
 
 #[test]

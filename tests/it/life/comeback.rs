@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::{CLAUDE, CODEX, Place, STAY, exists, kill};
+use super::{CLAUDE, CODEX, Place, REGISTERED, STAY, background, exists, kill};
 use crate::until;
 
 /// Ends everything of a team as a reboot does: nobody can write anything down.
@@ -19,7 +19,7 @@ fn reboot(place: &Place, agents: &[&str]) {
             kill(&record["process"]["pid"]);
         }
     }
-    place.tmux(&["kill-server"]);
+    place.world.tmux(&["kill-server"]);
     for record in &records {
         until("it is gone", || {
             !exists(&record["process"]["pid"]) && !exists(&record["runner"]["pid"])
@@ -140,7 +140,7 @@ fn who_does_not_come_back_gives_its_tasks_away() {
 fn one_that_had_finished_stays_finished_unless_it_is_named() {
     let place = Place::new();
     place.world.team(&["w"]);
-    let claude = place.program("claude", &[CLAUDE, "sleep 0.3; exit 0"]);
+    let claude = place.program("claude", &[CLAUDE, REGISTERED, "exit 0"]);
     place.spawn("subprocess", "w", &["--task", "Dig"], &[&claude]);
     place.until_state("w", "exited");
     until("its runner is gone", || !exists(&place.record("w")["runner"]["pid"]));
@@ -291,18 +291,8 @@ fn a_single_agent_goes_on_in_its_session_or_not_at_all() {
 fn without_a_session_resuming_says_so_and_starts_afresh() {
     let place = Place::new();
     let claude = place.claude();
-    let words = [
-        "spawn",
-        "subprocess",
-        "--team",
-        "t",
-        "-n",
-        "w",
-        "--no-workspace",
-        "--no-skip-permissions",
-    ];
-    let ran =
-        place.world.run(&[&words[..], &["--resume", "--task", "Dig", "--", &claude]].concat());
+    let words = background(&["--resume", "--task", "Dig", "--", &claude]);
+    let ran = place.world.run(&words);
     ran.warns("no session of 'w' is known");
     until("it was called", || place.calls().len() == 1);
     assert!(place.calls()[0].contains("--session-id"), "{:?}", place.calls());

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::{CLAUDE, CODEX, Place, STAY, exists, kill};
+use super::{CLAUDE, CODEX, Place, REGISTERED, STAY, background, exists, kill};
 use crate::support::World;
 use crate::until;
 
@@ -34,21 +34,12 @@ fn a_crashed_agent_comes_back_in_its_session_directory_and_environment() {
     let crash = "say \"env $SPECIAL $CLAWTEAM_AGENT_LEADER $PWD\"\n\
                  [ \"$(grep -c '/bin/' \"$HOME/calls\")\" -gt 2 ] || exit 9\n";
     let claude = place.program("claude", &[CLAUDE, BEGIN_TASK, crash, STAY]);
-    let words = [
-        "spawn",
-        "subprocess",
-        "--team",
-        "t",
-        "-n",
-        "w",
-        "--no-workspace",
-        "--no-skip-permissions",
-        "--task",
-        "Dig deep",
-        "--",
-        &claude,
-    ];
-    place.world.call(&words).env("TASK", &task).env("SPECIAL", "kept").run();
+    place
+        .world
+        .call(&background(&["--task", "Dig deep", "--", &claude]))
+        .env("TASK", &task)
+        .env("SPECIAL", "kept")
+        .run();
     until("it runs for the third time", || starts(&place, "w").len() == 3);
     let calls = starts(&place, "w");
     let id = calls[0].split("--session-id ").nth(1).and_then(|rest| rest.split(' ').next());
@@ -77,14 +68,14 @@ fn an_agent_in_a_terminal_is_started_again_more_than_once() {
     let place = Place::new();
     place.world.team(&["w"]);
     let task = place.world.task(&["Dig", "-o", "w"]);
-    let crash = place.program("crash", &[BEGIN_TASK, "sleep 0.3; exit 3"]);
+    let crash = place.program("crash", &[BEGIN_TASK, REGISTERED, "exit 3"]);
     let words = ["spawn", "tmux", "--team", "t", "-n", "w", "--no-workspace", "--", &crash];
     place.world.call(&words).env("TASK", &task).run();
     until("it was started three times", || starts(&place, "w").len() == 3);
     until("the leader knows that it stays down", || {
         place.log().contains("crashed 3 times (max respawn attempts: 2), not respawning")
     });
-    until("its windows are gone", || !place.tmux(&["list-windows", "-a"]).contains(" w"));
+    until("its windows are gone", || !place.world.tmux(&["list-windows", "-a"]).contains(" w"));
 }
 
 #[test]
@@ -122,7 +113,7 @@ fn an_agent_that_cooled_down_is_tried_again_and_rests_longer_after_that() {
                "cooldownSeconds": 60.0}})
         .to_string(),
     );
-    let crash = place.program("crash", &[BEGIN_TASK, "sleep 0.3; exit 3"]);
+    let crash = place.program("crash", &[BEGIN_TASK, REGISTERED, "exit 3"]);
     let words = ["spawn", "subprocess", "--team", "t", "-n", "w", "--no-workspace", "--", &crash];
     place.world.call(&words).env("TASK", &task).run();
     until("it was tried once more", || starts(&place, "w").len() == 2);
@@ -137,7 +128,7 @@ fn an_end_without_a_crash_is_told_apart_from_one() {
     let place = Place::new();
     place.world.team(&["w"]);
     let task = place.world.task(&["Dig", "-o", "w"]);
-    let ends = place.program("ends", &[BEGIN_TASK, "sleep 0.3; exit 0"]);
+    let ends = place.program("ends", &[BEGIN_TASK, REGISTERED, "exit 0"]);
     let words = ["spawn", "subprocess", "--team", "t", "-n", "w", "--no-workspace", "--", &ends];
     place.world.call(&words).env("TASK", &task).run();
     until("it was given up", || place.log().contains("not respawning"));
@@ -158,21 +149,7 @@ fn an_agent_that_is_kept_alive_goes_on_in_its_session() {
     let task = place.world.task(&["Dig", "-o", "w"]);
     let once = "[ \"$(grep -c '/bin/' \"$HOME/calls\")\" -gt 1 ] || exit 0\n";
     let codex = place.program("codex", &[CODEX, BEGIN_TASK, once, STAY]);
-    let words = [
-        "spawn",
-        "subprocess",
-        "--team",
-        "t",
-        "-n",
-        "w",
-        "--no-workspace",
-        "--no-skip-permissions",
-        "--keepalive",
-        "--task",
-        "Dig",
-        "--",
-        &codex,
-    ];
+    let words = background(&["--keepalive", "--task", "Dig", "--", &codex]);
     place.world.call(&words).env("TASK", &task).run();
     until("it runs again", || starts(&place, "w").len() == 2);
     let id = place.until_verified("w")["sessionId"].as_str().expect("an id").to_owned();
@@ -201,7 +178,7 @@ fn one_that_ends_at_once_again_and_again_is_not_kept_alive() {
 fn without_keepalive_an_agent_that_ends_stays_ended() {
     let place = Place::new();
     place.world.team(&["w"]);
-    let ends = place.program("ends", &["sleep 0.3; exit 0"]);
+    let ends = place.program("ends", &[REGISTERED, "exit 0"]);
     place.spawn("subprocess", "w", &["--no-keepalive"], &[&ends]);
     place.until_state("w", "exited");
     until("its end is noted", || place.world.data().join("harness/t/exit-journal.jsonl").exists());
@@ -321,7 +298,7 @@ fn what_an_agent_leaves_running_ends_with_it() {
     let place = Place::new();
     place.world.team(&["w"]);
     let leaves =
-        place.program("leaves", &["sleep 600 & echo $! > \"$HOME/child\"; sleep 0.3; exit 0"]);
+        place.program("leaves", &["sleep 600 & echo $! > \"$HOME/child\"\n", REGISTERED, "exit 0"]);
     place.spawn("subprocess", "w", &[], &[&leaves]);
     place.until_state("w", "exited");
     let child = child(&place);

@@ -23,11 +23,7 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // Whatever a failed test left running.
-        for team in self.world.names("teams") {
-            let _ = self.world.run(&["team", "cleanup", &team, "--force"]);
-        }
-        self.tmux(&["kill-server"]);
+        self.world.clear();
     }
 }
 
@@ -100,6 +96,21 @@ else
   exec sleep 600
 fi"#;
 
+/// What a program waits for that is to end by itself: that clawteam has registered this start.
+const REGISTERED: &str = r#"
+registered() {
+  instance=$(sed -n 's/.*"instance": "\([^"]*\)".*/\1/p' "$CLAWTEAM_DATA_DIR/agents/t/$CLAWTEAM_AGENT_NAME.json")
+  [ -n "$instance" ] && grep -q "$instance" "$CLAWTEAM_DATA_DIR/teams/t/spawn_registry.json"
+}
+until registered; do sleep 0.02; done
+"#;
+
+/// The words that start agent `w` of team `t` in the background.
+fn background<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let start = "spawn subprocess --team t -n w --no-workspace --no-skip-permissions";
+    start.split(' ').chain(more.iter().copied()).collect()
+}
+
 impl Place {
     fn new() -> Self {
         Self { world: World::new() }
@@ -114,26 +125,8 @@ impl Place {
     /// With a repository as the working directory.
     fn repository() -> Self {
         let place = Self::new();
-        place.git(&["init", "-q", "-b", "main"]);
-        fs::write(place.world.cwd().join("file"), "one\n").expect("a file can be written");
-        place.git(&["add", "."]);
-        place.git(&["-c", "user.name=u", "-c", "user.email=u@h", "commit", "-qm", "Start"]);
+        place.world.commit_a_file();
         place
-    }
-
-    fn git(&self, arguments: &[&str]) -> String {
-        let mut git = Command::new("git");
-        git.args(arguments).current_dir(self.world.cwd()).env("GIT_CONFIG_GLOBAL", "/dev/null");
-        let done = git.output().expect("git runs");
-        assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
-        String::from_utf8_lossy(&done.stdout).trim().to_owned()
-    }
-
-    fn tmux(&self, arguments: &[&str]) -> String {
-        let mut tmux = Command::new("tmux");
-        tmux.arg("-S").arg(self.world.top().join("tmux.socket")).args(arguments).env_remove("TMUX");
-        let done = tmux.output().expect("tmux runs");
-        String::from_utf8_lossy(&done.stdout).into_owned()
     }
 
     /// A program called `name` in a directory of its own.

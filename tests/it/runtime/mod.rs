@@ -25,11 +25,7 @@ struct Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        // Whatever a failed test left running.
-        for team in self.world.names("teams") {
-            let _ = self.world.run(&["team", "cleanup", &team, "--force"]);
-        }
-        let _ = self.tmux(&["kill-server"]);
+        self.world.clear();
     }
 }
 
@@ -54,17 +50,10 @@ impl Stage {
         path.display().to_string()
     }
 
-    fn tmux(&self, arguments: &[&str]) -> String {
-        let mut tmux = Command::new("tmux");
-        tmux.arg("-S").arg(self.world.top().join("tmux.socket")).args(arguments).env_remove("TMUX");
-        let done = tmux.output().expect("tmux runs");
-        String::from_utf8_lossy(&done.stdout).into_owned()
-    }
-
     /// What the window of an agent shows.
     fn screen(&self, agent: &str) -> String {
         let target = format!("clawteam-t:{agent}");
-        self.tmux(&["capture-pane", "-p", "-t", &target])
+        self.world.tmux(&["capture-pane", "-p", "-t", &target])
     }
 
     /// Starts a program as an agent of team `t` in tmux.

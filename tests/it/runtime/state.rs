@@ -85,7 +85,7 @@ fn a_dialog_that_no_hook_told_of_is_seen_and_one_that_was_answered_is_not() {
     });
     stage.hook("w", "claude", &question).succeeds();
     assert_eq!(stage.member("w")["question"]["text"], "Bash: rm -rf build-1");
-    stage.tmux(&["send-keys", "-t", "clawteam-t:w", "3"]);
+    stage.world.tmux(&["send-keys", "-t", "clawteam-t:w", "3"]);
     assert_eq!(stage.until_state("w", "idle")["stateSource"], "screen");
 }
 

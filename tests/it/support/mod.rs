@@ -1,6 +1,7 @@
 //! The built program in a place of its own: nothing of the user's environment reaches it.
 
 pub(crate) mod app;
+mod outside;
 mod ran;
 mod running;
 mod scrub;
