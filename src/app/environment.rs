@@ -131,7 +131,7 @@ impl Diagnose for NotGiven {
 /// This program's own file cannot be found.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot find the clawteam program")]
-struct NoProgram(#[source] std::io::Error);
+pub(super) struct NoProgram(#[source] pub(super) std::io::Error);
 
 impl Diagnose for NoProgram {
     fn code(&self) -> &'static str {

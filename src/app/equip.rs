@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::environment::NoProgram;
 use super::spawn::Request;
 use super::{App, probe};
-use crate::core::{Diagnose, Outcome};
+use crate::core::Outcome;
 use crate::domain::agent::BackendKind;
 use crate::domain::agent_cli::{AgentCli, Call, GENERIC, Level, McpServer, OwnState, Server};
 use crate::domain::identity::is_true;
@@ -144,17 +145,6 @@ fn own_server(app: &App) -> Outcome<McpServer> {
     let program = app.processes.own_program().map_err(NoProgram)?.display().to_string();
     let server = json!({"mcpServers": {"clawteam": {"command": program, "args": ["mcp"]}}});
     Ok(McpServer { json: server.to_string(), program })
-}
-
-/// This program's own file cannot be found.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot find the clawteam program")]
-struct NoProgram(#[source] std::io::Error);
-
-impl Diagnose for NoProgram {
-    fn code(&self) -> &'static str {
-        "no_program"
-    }
 }
 
 /// The variables that the row asks for.

@@ -49,6 +49,7 @@ pub mod setup;
 pub mod shutdown;
 pub mod skill;
 pub mod spawn;
+mod spawned;
 mod start;
 pub mod startup;
 pub mod task;

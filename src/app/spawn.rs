@@ -6,15 +6,13 @@ use std::path::{Path, PathBuf};
 use super::profile::Setup;
 use super::provision::{self, Terms};
 use super::start::{self, Started};
-use super::startup::Answered;
 use super::workspace::{self, Prepared};
 use super::{
     App, agent_rows, agents, context, environment, equip, hook, liveness, plugin, restart, team,
 };
 use crate::core::{AgentName, Diagnose, Outcome, TeamName, text};
 use crate::domain::Extra;
-use crate::domain::agent::{Again, BackendKind, LaunchPlan, PLAN_SCHEMA, Sources, Stage};
-use crate::domain::agent_cli::screen::Dialog;
+use crate::domain::agent::{Again, BackendKind, LaunchPlan, PLAN_SCHEMA, Sources};
 use crate::domain::agent_cli::{self, AgentCli, Call, CommandLine, Level};
 use crate::domain::event::Event;
 use crate::domain::prompt::{self, Brief};
@@ -22,9 +20,9 @@ use crate::domain::session::{Client, back};
 use crate::domain::team::Team;
 use crate::env::Env;
 use crate::ports::git::Repository;
-use crate::ports::terminal::Delivery;
 use crate::store::Dir;
 
+pub use super::spawned::Spawned;
 pub(super) use super::start::register_running;
 pub use crate::domain::prompt::Mission;
 
@@ -89,31 +87,6 @@ pub struct Options {
     pub mcp: bool,
     /// How long it may take to be ready, which is then waited for in any case.
     pub ready_within: Option<std::time::Duration>,
-}
-
-/// An agent that was started.
-#[derive(Debug, Clone)]
-pub struct Spawned {
-    /// Its name.
-    pub agent: String,
-    /// Its identifier.
-    pub agent_id: String,
-    /// How it runs.
-    pub backend: BackendKind,
-    /// What to tell the user.
-    pub message: String,
-    /// How far it was seen to come.
-    pub stage: Stage,
-    /// What became of its prompt, if that was typed into its terminal.
-    pub prompt: Option<Delivery>,
-    /// What it asked at its start, and what it was answered.
-    pub answered: Vec<Answered>,
-    /// What it asks and nobody allowed.
-    pub asks: Option<Dialog>,
-    /// Its branch, if it has a worktree.
-    pub branch: Option<String>,
-    /// Where it works.
-    pub cwd: String,
 }
 
 /// Why an agent cannot be started.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Cx;
 use crate::app::profile::{self, Ready, Setup};
@@ -289,28 +289,7 @@ fn warn_of_crowd(cx: &Cx, team: &TeamName) {
 }
 
 pub(super) fn show(cx: &Cx, spawned: &Spawned, must_be_ready: bool) -> Outcome<ExitCode> {
-    let mut payload = json!({
-        "status": "spawned",
-        "backend": spawned.backend.as_str(),
-        "agentName": spawned.agent,
-        "agentId": spawned.agent_id,
-        "message": spawned.message,
-        "stage": spawned.stage,
-    });
-    if let Some(prompt) = spawned.prompt {
-        payload["prompt"] = serde_json::to_value(prompt).unwrap_or(Value::Null);
-    }
-    if let Some(branch) = &spawned.branch {
-        payload["workspace"] = spawned.cwd.clone().into();
-        payload["branch"] = branch.clone().into();
-    }
-    if !spawned.answered.is_empty() {
-        payload["answered"] = serde_json::to_value(&spawned.answered).unwrap_or(Value::Null);
-    }
-    if let Some(dialog) = &spawned.asks {
-        payload["dialog"] = serde_json::to_value(dialog).unwrap_or(Value::Null);
-    }
-    cx.out.result(&payload, || {
+    cx.out.result(&spawned.payload(), || {
         let mut lines = Vec::new();
         if let Some(branch) = &spawned.branch {
             lines.push(format!("Workspace: {} (branch: {branch})", spawned.cwd));

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
-
 use super::{Nature, Tool};
 use crate::app::profile::{self, Ready};
 use crate::app::spawn::{self, Mission, Options, WorkspaceMode};
@@ -14,7 +12,7 @@ use crate::domain::agent::BackendKind;
 use crate::domain::agent_cli::Level;
 use crate::domain::team::GENERAL_PURPOSE;
 use crate::mcp::args::{Kind, Param, maybe, required, text, truth};
-use crate::mcp::call::{Answer, Call, to_value};
+use crate::mcp::call::{Answer, Call};
 
 const BACKEND: Param = maybe("backend", Kind::Text).about("tmux or subprocess");
 const REPO: Param = maybe("repo", Kind::Text).about("The repository, or the directory to work in");
@@ -121,28 +119,7 @@ fn spawn_agent(call: Call) -> Outcome<Answer> {
         setup: ready.setup,
     };
     let spawned = spawn::spawn(&call.app, &request)?;
-    let mut answer = json!({
-        "status": "spawned",
-        "backend": spawned.backend.as_str(),
-        "agentName": spawned.agent,
-        "agentId": spawned.agent_id,
-        "message": spawned.message,
-        "stage": spawned.stage,
-    });
-    if let Some(prompt) = spawned.prompt {
-        answer["prompt"] = to_value(&prompt);
-    }
-    if !spawned.answered.is_empty() {
-        answer["answered"] = to_value(&spawned.answered);
-    }
-    if let Some(dialog) = spawned.asks {
-        answer["dialog"] = to_value(&dialog);
-    }
-    if let Some(branch) = spawned.branch {
-        answer["workspace"] = spawned.cwd.into();
-        answer["branch"] = branch.into();
-    }
-    Answer::of(&answer)
+    Answer::of(&spawned.payload())
 }
 
 fn launch_team(call: Call) -> Outcome<Answer> {
