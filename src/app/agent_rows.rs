@@ -1,10 +1,11 @@
 //! The catalog of agent programs with the user's own rows, and writing such a row.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::App;
 use crate::core::{Diagnose, Name, Outcome};
-use crate::domain::agent_cli::{BadRow, Catalog, RowFile};
+use crate::domain::agent_cli::{AgentCli, BadRow, Catalog, RowFile};
 use crate::store::{Commit, Dir, Expect, Key, Put, Scope};
 
 /// A row is not longer than this.
@@ -22,7 +23,7 @@ pub fn catalog(app: &App, dir: &Path) -> Catalog {
 
 /// The same, with what is bad.
 pub fn read(app: &App, dir: &Path) -> (Catalog, Vec<BadRow>) {
-    let home = app.home_store.path_of(&Dir::agent_rows().entry(""));
+    let home = home(app);
     let mut files = files(app, &home);
     if let Some(project) = project(dir, &home) {
         files.extend(self::files(app, &project));
@@ -31,6 +32,29 @@ pub fn read(app: &App, dir: &Path) -> (Catalog, Vec<BadRow>) {
         return (Catalog::built_in().clone(), Vec::new());
     }
     Catalog::built_in().with(&files)
+}
+
+/// The rows of many agents, each looked up once.
+#[derive(Default)]
+pub struct Rows {
+    projects: HashMap<PathBuf, Option<PathBuf>>,
+    found: HashMap<(Vec<String>, Option<PathBuf>), AgentCli>,
+}
+
+impl Rows {
+    /// The row of the program of `command` for an agent that works in `dir`.
+    pub fn find(&mut self, app: &App, command: &[String], dir: &Path) -> AgentCli {
+        let project = self.projects.entry(dir.to_owned());
+        let project = project.or_insert_with(|| self::project(dir, &home(app))).clone();
+        let key = (command.to_vec(), project);
+        let find = || catalog(app, dir).find(command);
+        self.found.entry(key).or_insert_with(find).clone()
+    }
+}
+
+/// The directory of the user's rows.
+fn home(app: &App) -> PathBuf {
+    app.home_store.path_of(&Dir::agent_rows().entry(""))
 }
 
 /// The directory of the rows of the project that `dir` is in: of the nearest one that has some,

@@ -205,8 +205,9 @@ fn fate(
     if respawn::health_of(app, team, agent)?.remaining(app.now_seconds()) > 0.0 {
         return Ok(Came::Resting);
     }
-    let over = record.filter(|record| record.state == RunState::Exited && !record.stopping);
-    let done = over.is_some_and(|record| record.exit_code == Some(0));
+    let over = record.filter(|record| record.state == RunState::Exited);
+    let own = over.filter(|record| !record.stopping && !record.interrupted);
+    let done = own.is_some_and(|record| record.exit_code == Some(0));
     Ok(if done && back.tasks.is_empty() && back.unread == 0 {
         Came::Finished
     } else {

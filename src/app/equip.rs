@@ -84,13 +84,9 @@ pub(super) fn equip(
     let options = &request.options;
     let skip =
         || request.skip_permissions.unwrap_or_else(|| is_true(&app.setting("skip_permissions")));
-    let settings = cli.server.as_ref().map(|server| settings(app, server));
     let variable =
         |name: &String| request.env.get(name).map_or_else(|| app.env.get(name), |v| Some(v));
-    let served = match (&cli.server, &settings) {
-        (Some(server), Some(settings)) => Some(listens(app, port(app, server, settings))),
-        _ => None,
-    };
+    let served = served(app, cli);
     let mut env = variables(request, cli, cwd);
     // Some do without the server in the background even if it is there.
     let does_without = cli.server.as_ref().is_some_and(|server| {
@@ -118,6 +114,12 @@ pub(super) fn equip(
         probe::remind(app, cli, &program);
     }
     Ok(equipment)
+}
+
+/// Whether the server that a program talks to is there; `None` if it wants none.
+pub(super) fn served(app: &App, cli: &AgentCli) -> Option<bool> {
+    let server = cli.server.as_ref()?;
+    Some(listens(app, port(app, server, &settings(app, server))))
 }
 
 /// Names and kinds of dialogs that the user allowed. A key that a profile sets is meant to be

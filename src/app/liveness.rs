@@ -42,19 +42,31 @@ pub fn all(app: &App, team: &TeamName) -> HashMap<String, Option<bool>> {
 
 /// Whether the agent of a registry entry runs.
 pub fn of_entry(app: &App, team: &TeamName, agent: &str, entry: &SpawnEntry) -> Option<bool> {
-    let instance = entry.extra.get("instance").and_then(|value| value.as_str());
-    if let Some(instance) = instance
-        && let Some(record) = record(app, team, agent)
-        && record.instance == instance
-    {
-        return Some(match record.state {
-            RunState::Failed | RunState::Exited => false,
-            // The runner writes the end down. Without it, only the agent itself counts.
-            RunState::Starting => record.runner.is_some_and(|p| app.processes.is_alive(p)),
-            RunState::Running => record.process.is_some_and(|p| app.processes.is_alive(p)),
-        });
+    match record(app, team, agent).filter(|record| is_about(record, entry)) {
+        Some(record) => Some(of_record(app, &record)),
+        None => of_number(app, entry),
     }
-    // An entry of Python's ClawTeam: a process number is all there is.
+}
+
+/// Whether a record is about the start that a registry entry is about.
+pub fn is_about(record: &AgentRecord, entry: &SpawnEntry) -> bool {
+    let instance = entry.extra.get("instance").and_then(|value| value.as_str());
+    instance == Some(record.instance.as_str())
+}
+
+/// Whether the agent runs that its runner wrote the record of.
+pub fn of_record(app: &App, record: &AgentRecord) -> bool {
+    let process = match record.state {
+        RunState::Failed | RunState::Exited => return false,
+        // The runner writes the end down. Without it, only the agent itself counts.
+        RunState::Starting => record.runner,
+        RunState::Running => record.process,
+    };
+    process.is_some_and(|process| app.processes.is_alive(process))
+}
+
+/// Whether the agent of an entry of Python's ClawTeam runs: a process number is all there is.
+pub fn of_number(app: &App, entry: &SpawnEntry) -> Option<bool> {
     match entry.backend.as_str() {
         "tmux" | "subprocess" => {
             let pid = u32::try_from(entry.pid).ok().filter(|pid| *pid > 0)?;

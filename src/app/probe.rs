@@ -9,14 +9,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::App;
 use super::startup::{Answered, Shows, Starter};
+use super::{App, equip};
 use crate::core::{AgentName, Name, Outcome, Stamp, TeamName, Window};
 use crate::domain::Extra;
 use crate::domain::agent::BackendKind;
 use crate::domain::agent_cli::screen::{self, Reading};
-use crate::domain::agent_cli::{AgentCli, Level, Permit};
+use crate::domain::agent_cli::{AgentCli, Call, Level, Permit, command_line};
 use crate::ports::terminal::WindowPlan;
 use crate::ports::{Program, Terminal};
 use crate::store::{Expect, Key, Put, StoreError, encode};
@@ -278,12 +279,25 @@ pub fn probe(
     let version = output(app, row, argv).unwrap_or_default();
     release.version = version.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or("").into();
     release.flags.clear();
+    let command = [program.display().to_string()];
     for backend in [BackendKind::Tmux, BackendKind::Subprocess] {
-        let words = subcommand(row, &[program.display().to_string()], backend);
+        let words = subcommand(row, &command, backend);
         let flags = help(app, row, program, &words).unwrap_or_default();
         release.flags.insert(words.join(" "), flags);
     }
-    release.screen = Some(try_out(row, program, terminal, cwd, wish)?);
+    let own = subcommand(row, &command, BackendKind::Tmux).join(" ");
+    let place = cwd.display().to_string();
+    // As an agent is started, so that what is learned is true of one.
+    let call = Call {
+        cwd: &place,
+        session: "clawteam-probe",
+        uuid: &Uuid::new_v4().to_string(),
+        served: equip::served(app, row),
+        flags: release.flags.get(&own).filter(|flags| !flags.is_empty()),
+        ..Call::new(&command, BackendKind::Tmux, Level::Ask)
+    };
+    let line = command_line(row, &call);
+    release.screen = Some(try_out(row, line.argv, terminal, cwd, wish)?);
     release.looked_at = app.stamp();
     save(app, row, release.clone())?;
     Ok(release)
@@ -291,15 +305,14 @@ pub fn probe(
 
 fn try_out(
     row: &AgentCli,
-    program: &Path,
+    command: Vec<String>,
     terminal: &dyn Terminal,
     cwd: &Path,
     wish: &Wish,
 ) -> Outcome<Seen> {
     let mut argv = vec!["/usr/bin/env".to_owned()];
     argv.extend(row.unset.iter().flat_map(|name| ["-u".to_owned(), name.clone()]));
-    argv.push(program.display().to_string());
-    argv.extend(row.run.of(BackendKind::Tmux).iter().cloned());
+    argv.extend(command);
     let (team, agent) = (TeamName::parse("probe")?, AgentName::parse(row.name.clone())?);
     let plan = WindowPlan {
         team: &team,

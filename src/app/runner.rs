@@ -132,17 +132,17 @@ pub fn run(app: &App, team: &TeamName, agent: &AgentName, instance: &str) -> Out
         // What it started and did not end: nobody would ever find it again.
         app.processes.end_rest(process, limits::STOP_GRACE);
     }
-    let mut stopped = ended.stopped;
+    let agreed = shutdown::agreed(app, team, agent).unwrap_or(false);
+    let mut stopped = ended.stopped || agreed;
     note(&mut |record| {
+        record.interrupted = ended.stopped && !record.stopping && !agreed;
         stopped |= record.stopping;
         record.state = RunState::Exited;
         record.exit_code = Some(ended.exit_code);
         record.ended_at = app.stamp();
         record.last_output.clone_from(&last_output);
     })?;
-    let agreed = shutdown::agreed(app, team, agent).unwrap_or(false);
-    let ending =
-        Ending { exit_code: Some(ended.exit_code), last_output, stopped: stopped || agreed };
+    let ending = Ending { exit_code: Some(ended.exit_code), last_output, stopped };
     if !keep_alive(app, &plan, &ending, began.elapsed())? {
         let exited = lifecycle::on_exit(app, team, agent, &ending)?;
         after_end(app, team, agent, &ending, exited.as_ref());

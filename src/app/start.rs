@@ -158,6 +158,8 @@ fn write_down(
         runner: None,
         process: None,
         window: None,
+        cwd: plan.cwd.clone(),
+        tasked: plan.prompt.is_some(),
         started_at: app.stamp(),
         ended_at: crate::core::Stamp::empty(),
         exit_code: None,
@@ -165,6 +167,7 @@ fn write_down(
         last_output: Vec::new(),
         prompt: None,
         stopping: false,
+        interrupted: false,
         shutdown_approved: None,
         extra: Extra::new(),
     };

@@ -62,12 +62,11 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn reason(&self) -> Option<(&'static str, i64)> {
-        let instance = self.entry.extra.get("instance").and_then(|value| value.as_str());
         let record = liveness::record(self.app, self.team, self.agent);
-        let record = record.filter(|record| Some(record.instance.as_str()) == instance);
+        let record = record.filter(|record| liveness::is_about(record, self.entry));
         let Some(record) = record else {
             // Started by Python's ClawTeam: whether somebody watches it cannot be known.
-            let alive = liveness::of_entry(self.app, self.team, self.agent, self.entry);
+            let alive = liveness::of_number(self.app, self.entry);
             return (alive == Some(true) && self.is_hung()).then_some(("hung", self.entry.pid));
         };
         let left: Vec<ProcessId> =

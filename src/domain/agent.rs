@@ -268,6 +268,12 @@ pub struct AgentRecord {
     /// The window that it runs in.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub window: Option<Window>,
+    /// Where it works.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cwd: String,
+    /// Whether it was told what to do when it was started.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tasked: bool,
     /// When it was started.
     #[serde(default)]
     pub started_at: Stamp,
@@ -289,6 +295,10 @@ pub struct AgentRecord {
     /// Whether it was told to end by clawteam; then its end is no crash.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopping: bool,
+    /// Whether it was told to end by something else while it worked: its window was closed, or the
+    /// machine went down. Whatever its exit status, it was not done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
     /// The request by which it was asked to end and to which it agreed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shutdown_approved: Option<String>,

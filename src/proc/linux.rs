@@ -1,8 +1,12 @@
 //! What `/proc` says about processes.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 
 use rustix::process::Pid;
+
+/// No line of `/proc/<pid>/stat` is longer: about fifty numbers and a short name.
+const LINE_MAX: usize = 2048;
 
 /// What is needed of `/proc/<pid>/stat`.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,8 +35,12 @@ fn parse_stat(line: &str) -> Option<Stat> {
 }
 
 fn stat(pid: &str) -> Option<Stat> {
-    let bytes = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    parse_stat(&String::from_utf8_lossy(&bytes))
+    // The kernel hands the whole line to one read; files of /proc do not say how long they are, and
+    // `fs::read` would feel its way in many small ones.
+    let mut line = [0; LINE_MAX];
+    let mut file = File::open(format!("/proc/{pid}/stat")).ok()?;
+    let length = file.read(&mut line).ok()?;
+    parse_stat(&String::from_utf8_lossy(&line[..length]))
 }
 
 /// When the process started, if it runs.

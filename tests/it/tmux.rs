@@ -294,6 +294,42 @@ fn records_that_tmux_never_wrote_are_gone() {
 }
 
 #[test]
+fn many_windows_are_looked_at_at_once_whether_or_not_all_are_there() {
+    let server = Server::new();
+    let says = |what: &str| {
+        let script = format!("printf '{what}\\n\\n'; exec cat");
+        server.open("t", what, &["/bin/sh", "-c", &script])
+    };
+    let windows = ["one", "two", "three"].map(says);
+    let ended = server.try_open("t", "four", &["/bin/echo", "four"], true).expect("a window");
+    // Panes of different heights.
+    server.ask(&["split-window", "-d", "-t", &windows[1].pane, "cat", "-"]);
+    let elsewhere = Window { server: "1:2".into(), ..windows[0].clone() };
+    let all: Vec<Window> = windows.iter().cloned().chain([ended, elsewhere]).collect();
+    let look = || {
+        let shown = server.tmux.screens(&all).expect("screens");
+        let words = |shown: &clawteam::ports::terminal::Shown| {
+            let first = shown.screen.split_whitespace().next().unwrap_or_default().to_owned();
+            (first, shown.ended)
+        };
+        shown.iter().map(|shown| shown.as_ref().map(words)).collect::<Vec<_>>()
+    };
+    let said = |what: &str, ended| Some((what.to_owned(), ended));
+    // Where a program has ended, tmux says so and moves the rest up.
+    let expected = vec![
+        said("one", false),
+        said("two", false),
+        said("three", false),
+        said("Pane", true),
+        None,
+    ];
+    until("all have written", || look() == expected);
+    server.tmux.close(&windows[1]).expect("closed");
+    let expected = vec![said("one", false), None, said("three", false), said("Pane", true), None];
+    assert_eq!(look(), expected);
+}
+
+#[test]
 fn closing_twice_is_fine_and_leaves_the_panes_of_the_user() {
     let server = Server::new();
     let window = server.open("t", "a", &["cat", "-"]);

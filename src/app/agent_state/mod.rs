@@ -4,10 +4,12 @@ mod hear;
 mod session;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
-use super::{App, agent_rows, liveness, runtime, session as sessions};
+use super::agent_rows::Rows;
+use super::{App, liveness, runtime, session as sessions};
 use crate::core::{AgentName, Outcome, TeamName, Window};
 use crate::domain::agent::{AgentRecord, LaunchPlan, RunState, SpawnEntry};
 use crate::domain::agent_cli::screen::{self, Dialog, Reading};
@@ -21,6 +23,9 @@ pub use hear::{Call, Reply, hear, tell_people};
 
 /// How long the runner of an agent may take to report before its start counts as failed.
 const START_MAX: Duration = Duration::from_secs(60);
+
+/// From how many agents on two threads are worth starting one.
+const MANY: usize = 16;
 
 /// Which screens are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,10 +84,9 @@ pub fn of(app: &App, team: &TeamName, agent: &AgentName, screens: Screens) -> Ou
 /// Looks at agents, in their order.
 pub fn look(app: &App, team: &TeamName, names: &[AgentName], screens: Screens) -> Vec<Look> {
     let mut registry = liveness::registry(app, team);
-    let mut looks: Vec<(Look, Run, Duration)> = names
-        .iter()
-        .map(|agent| begin(app, team, agent, registry.shift_remove(agent.as_str())))
-        .collect();
+    let entries: Vec<(&AgentName, Option<SpawnEntry>)> =
+        names.iter().map(|agent| (agent, registry.shift_remove(agent.as_str()))).collect();
+    let mut looks = side_by_side(entries, |(agent, entry)| begin(app, team, agent, entry));
     read_screens(app, team, &mut looks, screens);
     looks
         .into_iter()
@@ -98,6 +102,21 @@ pub fn look(app: &App, team: &TeamName, names: &[AgentName], screens: Screens) -
         .collect()
 }
 
+/// Does the same for each of `items`, two at a time if they are many: most of it is waiting for
+/// the system.
+fn side_by_side<T: Send, R: Send>(mut items: Vec<T>, each: impl Fn(T) -> R + Sync) -> Vec<R> {
+    if items.len() < MANY {
+        return items.into_iter().map(each).collect();
+    }
+    let rest = items.split_off(items.len() / 2);
+    thread::scope(|scope| {
+        let rest = scope.spawn(|| rest.into_iter().map(&each).collect::<Vec<R>>());
+        let mut done: Vec<R> = items.into_iter().map(&each).collect();
+        done.extend(rest.join().expect("looking at an agent does not panic"));
+        done
+    })
+}
+
 /// What documents and the table of processes say.
 fn begin(
     app: &App,
@@ -107,9 +126,13 @@ fn begin(
 ) -> (Look, Run, Duration) {
     let of_python = entry.as_ref().is_some_and(|entry| !entry.extra.contains_key("instance"));
     let record = liveness::record(app, team, agent.as_str()).filter(|_| !of_python);
-    let alive = entry.as_ref().and_then(|e| liveness::of_entry(app, team, agent.as_str(), e));
+    let runs = record.as_ref().is_some_and(|record| liveness::of_record(app, record));
+    let alive = entry.as_ref().and_then(|entry| match &record {
+        Some(record) if liveness::is_about(record, entry) => Some(runs),
+        _ => liveness::of_number(app, entry),
+    });
     let run = match &record {
-        Some(record) => run_of(app, record),
+        Some(record) => run_of(app, record, runs),
         None => match alive {
             Some(true) => {
                 Run::Alive { since: crate::core::Stamp::empty(), terminal: true, given_work: true }
@@ -135,81 +158,91 @@ pub(super) fn document(app: &App, team: &TeamName, agent: &AgentName) -> Option<
     app.store.load(&Key::agent_state(team, agent)).ok().flatten().map(|doc| doc.value)
 }
 
-fn run_of(app: &App, record: &AgentRecord) -> Run {
-    let alive = |process: Option<_>| process.is_some_and(|p| app.processes.is_alive(p));
+/// `runs`: whether what the record says to run does.
+fn run_of(app: &App, record: &AgentRecord, runs: bool) -> Run {
     match record.state {
         RunState::Failed => Run::Failed { at: record.ended_at.clone() },
         RunState::Exited => Run::Ended {
             at: record.ended_at.clone(),
             exit_code: record.exit_code,
             stopped: record.stopping,
+            interrupted: record.interrupted,
         },
-        RunState::Running if alive(record.process) => Run::Alive {
+        RunState::Running if runs => Run::Alive {
             since: record.started_at.clone(),
             terminal: record.window.is_some(),
-            given_work: record.prompt.is_some(),
+            given_work: record.tasked || record.prompt.is_some(),
         },
-        RunState::Starting if alive(record.runner) => Run::Starting,
+        RunState::Starting if runs => Run::Starting,
         RunState::Starting if record.runner.is_none() => {
             let begun = record.started_at.instant().map(|at| (app.now() - at).to_std());
             let recent = begun.is_some_and(|age| age.unwrap_or_default() < START_MAX);
             if recent { Run::Starting } else { Run::Gone }
         }
-        RunState::Running if alive(record.runner) => Run::Ending,
+        RunState::Running if record.runner.is_some_and(|p| app.processes.is_alive(p)) => {
+            Run::Ending
+        }
         RunState::Running | RunState::Starting => Run::Gone,
     }
 }
 
-/// Reads the screens that matter, all in one call of tmux.
+/// Reads the screens that matter, all in one call of tmux. What is needed to understand them is
+/// read meanwhile.
 fn read_screens(app: &App, team: &TeamName, looks: &mut [(Look, Run, Duration)], screens: Screens) {
-    let mut rows: HashMap<String, AgentCli> = HashMap::new();
-    let mut wanted: Vec<(usize, Window)> = Vec::new();
-    for (number, (look, run, age)) in looks.iter_mut().enumerate() {
+    let mut numbers = Vec::new();
+    let mut windows = Vec::new();
+    for (number, (look, run, age)) in looks.iter().enumerate() {
         let hook = look.hook.as_ref().map(|hook| (hook, *age));
         let runs = matches!(run, Run::Alive { terminal: true, .. });
         if !runs || screens == Screens::Needed && !needs_screen(run, hook) {
             continue;
         }
-        let Some(window) = look.record.as_ref().and_then(|record| record.window.clone()) else {
-            continue;
-        };
-        let plan =
-            app.store.load::<LaunchPlan>(&Key::launch_plan(team, &look.agent)).ok().flatten();
-        let plan = plan.map(|doc| doc.value);
-        if let Run::Alive { given_work, since, .. } = run {
-            *given_work |= plan.as_ref().is_some_and(|plan| plan.prompt.is_some())
-                || runtime::was_given_since(app, team, &look.agent, since);
+        if let Some(window) = look.record.as_ref().and_then(|record| record.window.clone()) {
+            numbers.push(number);
+            windows.push(window);
         }
-        let cwd = plan.as_ref().map_or(PathBuf::new(), |plan| PathBuf::from(&plan.cwd));
-        let command = plan
-            .map(|plan| plan.command)
-            .or_else(|| look.entry.as_ref().map(|entry| entry.command.clone()))
-            .unwrap_or_default();
-        let program = command.first().cloned().unwrap_or_default();
-        let row = rows.entry(program).or_insert_with(|| {
-            // Rows of the project count for the agents that work in it.
-            agent_rows::catalog(app, &cwd).find(&command)
-        });
-        look.cli = Some(row.clone());
-        wanted.push((number, window));
     }
-    if wanted.is_empty() {
+    if windows.is_empty() {
         return;
     }
-    let windows: Vec<Window> = wanted.iter().map(|(_, window)| window.clone()).collect();
-    let shown = match app.terminal.screens(&windows) {
+    let shown = thread::scope(|scope| {
+        let shown = scope.spawn(|| app.terminal.screens(&windows));
+        let mut rows = Rows::default();
+        for number in &numbers {
+            let (look, run, _) = &mut looks[*number];
+            if let Run::Alive { given_work, since, .. } = run {
+                *given_work |= runtime::was_given_since(app, team, &look.agent, since);
+            }
+            look.cli = Some(cli(app, team, look, &mut rows));
+        }
+        shown.join().expect("looking at screens does not panic")
+    });
+    let shown = match shown {
         Ok(shown) => shown,
         Err(error) => {
             app.warn(format!("the screens could not be read: {error}"));
             return;
         }
     };
-    for ((number, _), shown) in wanted.into_iter().zip(shown) {
+    for (number, shown) in numbers.into_iter().zip(shown) {
         let (look, ..) = &mut looks[number];
         if let (Some(shown), Some(cli)) = (shown.filter(|shown| !shown.ended), &look.cli) {
             look.screen = Some(read(cli, &shown.screen));
         }
     }
+}
+
+/// How the program of a running agent is read.
+fn cli(app: &App, team: &TeamName, look: &Look, rows: &mut Rows) -> AgentCli {
+    let cwd = look.record.as_ref().map_or("", |record| &record.cwd);
+    // It is registered last of all.
+    let planned = || {
+        let plan = app.store.load::<LaunchPlan>(&Key::launch_plan(team, &look.agent)).ok()??;
+        Some(plan.value.command)
+    };
+    let entry = look.entry.as_ref().map(|entry| entry.command.clone());
+    let command = entry.or_else(planned).unwrap_or_default();
+    rows.find(app, &command, Path::new(cwd))
 }
 
 /// How long ago the transcript of an agent grew, where that could matter.

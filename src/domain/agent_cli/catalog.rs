@@ -1,44 +1,76 @@
 //! The catalog: the rows that come with clawteam, and those of the user over them.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use toml::{Table, Value};
 
 use super::docker;
 use super::row::{AgentCli, Words};
 
-/// The rows that come with clawteam.
-const BUILT_IN: [&str; 11] = [
-    include_str!("catalog/claude.toml"),
-    include_str!("catalog/codex.toml"),
-    include_str!("catalog/gemini.toml"),
-    include_str!("catalog/kimi.toml"),
-    include_str!("catalog/qwen.toml"),
-    include_str!("catalog/opencode.toml"),
-    include_str!("catalog/openclaw.toml"),
-    include_str!("catalog/nanobot.toml"),
-    include_str!("catalog/hermes.toml"),
-    include_str!("catalog/cursor.toml"),
-    include_str!("catalog/pi.toml"),
+/// The rows that come with clawteam, by their names.
+const BUILT_IN: [(&str, &str); 11] = [
+    ("claude", include_str!("catalog/claude.toml")),
+    ("codex", include_str!("catalog/codex.toml")),
+    ("gemini", include_str!("catalog/gemini.toml")),
+    ("kimi", include_str!("catalog/kimi.toml")),
+    ("qwen", include_str!("catalog/qwen.toml")),
+    ("opencode", include_str!("catalog/opencode.toml")),
+    ("openclaw", include_str!("catalog/openclaw.toml")),
+    ("nanobot", include_str!("catalog/nanobot.toml")),
+    ("hermes", include_str!("catalog/hermes.toml")),
+    ("cursor", include_str!("catalog/cursor.toml")),
+    ("pi", include_str!("catalog/pi.toml")),
 ];
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
-    let table = |text: &&str| text.parse::<Table>().expect("the built-in rows are valid");
-    let rows = BUILT_IN.iter().map(table).map(|table| Entry {
-        row: row(table.clone()).expect("the built-in rows are valid"),
-        table,
-        from: None,
-    });
-    Catalog { entries: rows.collect() }
+    let entry = |(name, text): &(&str, &'static str)| Entry {
+        name: (*name).to_owned(),
+        source: Source::BuiltIn(text),
+        row: OnceLock::new(),
+    };
+    Catalog { entries: BUILT_IN.iter().map(entry).collect() }
 });
 
-/// A row with what it was read from.
+/// A row, which is understood when it is first asked for: most commands need one of them.
 #[derive(Debug, Clone)]
 struct Entry {
-    row: AgentCli,
-    table: Table,
-    /// The file of the user that it comes from, or that changed it.
-    from: Option<String>,
+    name: String,
+    source: Source,
+    row: OnceLock<AgentCli>,
+}
+
+/// What a row is read from.
+#[derive(Debug, Clone)]
+enum Source {
+    BuiltIn(&'static str),
+    /// What a file of the user makes of it.
+    User {
+        table: Table,
+        file: String,
+    },
+}
+
+impl Entry {
+    fn row(&self) -> &AgentCli {
+        self.row.get_or_init(|| row(self.table()).expect("only rows that are valid are kept"))
+    }
+
+    fn table(&self) -> Table {
+        match &self.source {
+            Source::BuiltIn(text) => text.parse().expect("the built-in rows are valid"),
+            Source::User { table, .. } => table.clone(),
+        }
+    }
+
+    /// Whether it is the row of a program, which is in lower case.
+    fn is_of(&self, program: &str) -> bool {
+        let named = match self.source {
+            // A row names its programs, so that one without the word need not be understood.
+            Source::BuiltIn(text) => text.contains(program),
+            Source::User { .. } => true,
+        };
+        named && self.row().programs.iter().any(|known| known == program)
+    }
 }
 
 /// All agent programs that are known.
@@ -100,11 +132,12 @@ impl Catalog {
         if crate::core::Name::parse_as("agent program", &name).is_err() {
             return Err(bad(None, format!("'{name}' is no name for an agent program")));
         }
-        let known = self.entries.iter().position(|entry| entry.row.name == name);
-        let mut merged = known.map_or_else(Table::new, |at| self.entries[at].table.clone());
+        let known = self.entries.iter().position(|entry| entry.name == name);
+        let mut merged = known.map_or_else(Table::new, |at| self.entries[at].table());
         merge(&mut merged, table);
         let row = row(merged.clone()).map_err(|error| bad(None, error.message().to_owned()))?;
-        let entry = Entry { row, table: merged, from: Some(file.path.clone()) };
+        let source = Source::User { table: merged, file: file.path.clone() };
+        let entry = Entry { name, source, row: row.into() };
         match known {
             Some(at) => self.entries[at] = entry,
             None => self.entries.push(entry),
@@ -114,23 +147,29 @@ impl Catalog {
 
     /// All rows.
     pub fn rows(&self) -> impl Iterator<Item = &AgentCli> {
-        self.entries.iter().map(|entry| &entry.row)
+        self.entries.iter().map(Entry::row)
+    }
+
+    fn entry(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.name == name)
     }
 
     /// The row called `name`.
     pub fn named(&self, name: &str) -> Option<&AgentCli> {
-        self.rows().find(|row| row.name == name)
+        self.entry(name).map(Entry::row)
     }
 
     /// The file of the user that made or changed the row called `name`.
     pub fn file_of(&self, name: &str) -> Option<&str> {
-        self.entries.iter().find(|entry| entry.row.name == name)?.from.as_deref()
+        match &self.entry(name)?.source {
+            Source::User { file, .. } => Some(file),
+            Source::BuiltIn(_) => None,
+        }
     }
 
     /// The row called `name` as it would be written in a file.
     pub fn text_of(&self, name: &str) -> Option<String> {
-        let entry = self.entries.iter().find(|entry| entry.row.name == name)?;
-        toml::to_string(&entry.table).ok()
+        toml::to_string(&self.entry(name)?.table()).ok()
     }
 
     /// How the program of a command is run; a program without a row is taken as it is. The last
@@ -139,14 +178,14 @@ impl Catalog {
         let program = docker::inner_program(command).unwrap_or_else(|| {
             file_name(command.first().map_or("", String::as_str)).to_lowercase()
         });
-        let known = self.entries.iter().rev().find(|entry| entry.row.programs.contains(&program));
-        known.map_or_else(|| generic(program), |entry| entry.row.clone())
+        let known = self.entries.iter().rev().find(|entry| entry.is_of(&program));
+        known.map_or_else(|| generic(program), |entry| entry.row().clone())
     }
 
     /// Whether a word names an agent program, rather than a backend.
     pub fn knows(&self, word: &str) -> bool {
         let word = file_name(word).to_lowercase();
-        self.rows().any(|row| row.programs.contains(&word))
+        self.entries.iter().any(|entry| entry.is_of(&word))
     }
 }
 
@@ -251,7 +290,9 @@ mod tests {
     #[test]
     fn every_row_can_be_used() {
         let catalog = Catalog::built_in();
-        for row in catalog.rows() {
+        for ((name, text), row) in BUILT_IN.iter().zip(catalog.rows()) {
+            assert_eq!(row.name, *name);
+            assert!(row.programs.iter().all(|program| text.contains(program)), "{name}");
             assert!(!row.title.is_empty() && !row.install.is_empty(), "{}", row.name);
             assert!(row.permissions.full.is_some(), "{}", row.name);
             assert_eq!(catalog.find(&[row.programs[0].clone()]).name, row.name);

@@ -46,6 +46,8 @@ pub enum Run {
         exit_code: Option<i32>,
         /// Whether clawteam ended it.
         stopped: bool,
+        /// Whether something else made it end while it worked.
+        interrupted: bool,
     },
     /// The program is gone, and its runner is about to write down how it ended.
     Ending,
@@ -84,8 +86,9 @@ pub fn judge(evidence: &Evidence<'_>) -> Seen {
         Run::Failed { at } => {
             Seen { exit_code: Some(127), ..seen(State::Dead, Source::Runner, at) }
         }
-        Run::Ended { at, exit_code, stopped } => {
-            let good = *stopped || *exit_code == Some(0);
+        Run::Ended { at, exit_code, stopped, interrupted } => {
+            // Some programs end with 0 when their window is closed.
+            let good = *stopped || *exit_code == Some(0) && !interrupted;
             let state = if good { State::Finished } else { State::Dead };
             Seen { exit_code: *exit_code, ..seen(state, Source::Runner, at) }
         }
@@ -286,7 +289,14 @@ mod tests {
     #[test]
     fn a_program_that_is_gone_is_never_idle_whatever_its_hooks_told() {
         let at = Stamp::empty();
-        let ended = |exit_code, stopped| Run::Ended { at: at.clone(), exit_code, stopped };
+        let ended = |exit_code, stopped| Run::Ended {
+            at: at.clone(),
+            exit_code,
+            stopped,
+            interrupted: false,
+        };
+        let interrupted =
+            Run::Ended { at: at.clone(), exit_code: Some(0), stopped: false, interrupted: true };
         for (run, state, code) in [
             (Run::Gone, State::Dead, None),
             (Run::Ending, State::Unknown, None),
@@ -295,6 +305,7 @@ mod tests {
             (ended(Some(7), false), State::Dead, Some(7)),
             (ended(Some(143), true), State::Finished, Some(143)),
             (ended(None, false), State::Dead, None),
+            (interrupted, State::Dead, Some(0)),
             (Run::Starting, State::Starting, None),
         ] {
             every(&run, |_, seen| {

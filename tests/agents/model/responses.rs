@@ -1,4 +1,4 @@
-//! `OpenAI`'s Responses API, as Codex calls it.
+//! `OpenAI`'s Responses API, as Codex and `OpenClaw` call it.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,12 @@ use super::http::Answer;
 use super::{Said, Script, next};
 
 /// How messages begin that the program adds to those of the user.
-const ADDED: [&str; 3] = ["<environment_context>", "<user_instructions>", "<permissions"];
+const ADDED: [&str; 4] = [
+    "<environment_context>",
+    "<user_instructions>",
+    "<permissions",
+    "<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>",
+];
 
 pub(super) fn answer(script: &Script, body: &Value, number: usize) -> Answer {
     let tools = body["tools"].as_array().map_or(&[][..], Vec::as_slice);

@@ -155,6 +155,25 @@ fn one_that_had_finished_stays_finished_unless_it_is_named() {
     place.world.run(&["--json", "team", "resume", "nowhere"]).exits(1);
 }
 
+/// Claude Code, for one, ends with 0 when its window is closed.
+#[test]
+fn one_whose_window_was_closed_is_not_done_whatever_its_status() {
+    let place = Place::new();
+    place.world.team(&["w"]);
+    let polite = ["trap 'exit 0' HUP TERM\n", CLAUDE, STAY];
+    let claude = place.program("claude", &polite);
+    place.spawn("tmux", "w", &["--task", "Dig"], &[&claude]);
+    place.until_verified("w");
+    place.world.tmux(&["kill-server"]);
+    let record = place.until_state("w", "exited");
+    assert_eq!((&record["exit_code"], &record["interrupted"]), (&json!(0), &json!(true)));
+    let status = place.world.json(&["team", "status", "t"]);
+    assert!(status.to_string().contains(r#""state":"dead""#), "{status}");
+    until("its runner is gone", || !exists(&record["runner"]["pid"]));
+    let report = place.world.json(&["team", "resume", "t"]);
+    assert_eq!(of(&report, "w")["status"], "resumed", "{report}");
+}
+
 #[test]
 fn a_stopped_team_comes_back_and_one_that_rests_does_not() {
     let place = Place::new();
