@@ -230,7 +230,10 @@ fn launch(
                 cwd: plan.cwd.clone().into(),
                 keep_after_exit: plan.is_leader,
             })?;
-            app.terminal.close_dead(team, agent, &opened)?;
+            // Only such windows are kept when their program has ended.
+            if plan.is_leader {
+                app.terminal.close_dead(team, agent, &opened)?;
+            }
             let seen = opened.clone();
             agents::update_record(app, team, agent, &plan.instance, |r| r.window = Some(seen))?;
             *window = Some(opened);

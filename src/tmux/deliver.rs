@@ -23,7 +23,7 @@ use crate::ports::TerminalError;
 use crate::ports::terminal::{Delivery, Reads};
 
 /// The pause between two looks.
-const POLL: Duration = Duration::from_millis(30);
+const POLL: Duration = Duration::from_millis(20);
 /// The longest pause between two looks at a pane whose program is seen not to read.
 const IDLE: Duration = Duration::from_millis(250);
 /// Looks in a row that must find the input queue empty. Between two bursts of a long text it can

@@ -20,12 +20,14 @@ mod view;
 
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tmux_interface::ListPanes;
 
 use self::command::{Server, sequence};
 use self::deliver::Typist;
+use self::open::Sessions;
 use self::pane::Pane;
 use self::rows::PaneRow;
 use crate::core::{AgentName, TeamName};
@@ -33,16 +35,19 @@ use crate::ports::terminal::{Delivery, Reads, Shown, Window, WindowPlan};
 use crate::ports::{Terminal, TerminalError};
 
 /// The windows of one tmux server.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Tmux {
     server: Server,
+    sessions: Sessions,
+    version: OnceLock<Option<String>>,
 }
 
 impl Tmux {
     /// The server at `socket`: a path, or a name without `/` as for `tmux -L`. `None` is the
     /// user's default server, even when this process runs in a window of another one.
     pub fn new(socket: Option<PathBuf>) -> Self {
-        Self { server: Server::new(socket) }
+        let server = Server::new(socket);
+        Self { server, sessions: Sessions::default(), version: OnceLock::new() }
     }
 
     /// Every pane of the server, once.
@@ -63,15 +68,18 @@ fn gone(window: &Window) -> TerminalError {
 
 impl Terminal for Tmux {
     fn version(&self) -> Option<String> {
-        let mut program = self.server.program();
-        program.arg("-V").stdin(Stdio::null()).stderr(Stdio::null());
-        let output = program.output().ok().filter(|output| output.status.success())?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        Some(text.trim().trim_start_matches("tmux ").to_owned())
+        let ask = || {
+            let mut program = self.server.program();
+            program.arg("-V").stdin(Stdio::null()).stderr(Stdio::null());
+            let output = program.output().ok().filter(|output| output.status.success())?;
+            let text = String::from_utf8_lossy(&output.stdout);
+            Some(text.trim().trim_start_matches("tmux ").to_owned())
+        };
+        self.version.get_or_init(ask).clone()
     }
 
     fn open(&self, plan: &WindowPlan<'_>) -> Result<Window, TerminalError> {
-        open::open(&self.server, plan)
+        self.sessions.open(&self.server, plan)
     }
 
     fn exists(&self, window: &Window) -> bool {

@@ -1,6 +1,8 @@
 //! Opening windows.
 
+use std::collections::HashMap;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -59,33 +61,52 @@ pub(super) fn list_sessions(server: &Server) -> Result<Vec<SessionRow>, Terminal
     Ok(rows::sessions(&reply.ok()?))
 }
 
-/// Opens a window in the session of the team, which is made if it is missing.
-pub(super) fn open(server: &Server, plan: &WindowPlan<'_>) -> Result<Window, TerminalError> {
-    check(plan)?;
-    let mut last = None;
-    for attempt in 0..TRIES {
-        let place = place(plan.team, &list_sessions(server)?);
-        let reply = server.run_in(&plan.cwd, commands(plan, &place))?;
-        let row = reply.output.lines().find_map(PaneRow::parse);
-        match row {
-            Some(row) if reply.succeeded() && belongs(&row, plan.team, &place) => {
-                return Ok(row.into_window());
+/// The sessions that teams were seen to have. One window is opened at a time: of many that begin
+/// at once, all but one would find that the session which they want to make is there by now.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    known: Mutex<HashMap<TeamName, String>>,
+}
+
+impl Sessions {
+    /// Opens a window in the session of the team, which is made if it is missing.
+    pub(super) fn open(
+        &self,
+        server: &Server,
+        plan: &WindowPlan<'_>,
+    ) -> Result<Window, TerminalError> {
+        check(plan)?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = None;
+        for attempt in 0..TRIES {
+            // Used once: if it is there no more, or belongs to others, tmux is asked again.
+            let place = match known.remove(plan.team) {
+                Some(session) => Place::Existing(session),
+                None => place(plan.team, &list_sessions(server)?),
+            };
+            let reply = server.run_in(&plan.cwd, commands(plan, &place))?;
+            let row = reply.output.lines().find_map(PaneRow::parse);
+            match row {
+                Some(row) if reply.succeeded() && belongs(&row, plan.team, &place) => {
+                    known.insert(plan.team.clone(), row.session.clone());
+                    return Ok(row.into_window());
+                }
+                // The window is there, but not as it should be: the session was replaced by another
+                // one of its name at the last moment, or an option was refused.
+                Some(row) => close(server, &row.into_window())?,
+                None => {}
             }
-            // The window is there, but not as it should be: the session was replaced by another
-            // one of its name at the last moment, or an option was refused.
-            Some(row) => close(server, &row.into_window())?,
-            None => {}
+            let moved = reply.duplicate() || reply.no_server() || reply.no_target();
+            if !moved && !reply.succeeded() {
+                return Err(reply.into_error());
+            }
+            last = Some(reply);
+            // Somebody else made or ended the session meanwhile, so look again. The pause, which
+            // grows, lets a server that is about to exit do so.
+            thread::sleep(Duration::from_millis(u64::from(attempt.min(10))));
         }
-        let moved = reply.duplicate() || reply.no_server() || reply.no_target();
-        if !moved && !reply.succeeded() {
-            return Err(reply.into_error());
-        }
-        last = Some(reply);
-        // Somebody else made or ended the session meanwhile, so look again. The pause, which
-        // grows, lets a server that is about to exit do so.
-        thread::sleep(Duration::from_millis(u64::from(attempt.min(10))));
+        Err(last.map_or_else(|| refused("the server keeps changing"), Reply::into_error))
     }
-    Err(last.map_or_else(|| refused("the server keeps changing"), Reply::into_error))
 }
 
 /// What tmux would not complain about but quietly do something else.

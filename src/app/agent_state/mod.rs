@@ -10,22 +10,21 @@ use std::time::Duration;
 
 use super::agent_rows::Rows;
 use super::{App, liveness, runtime, session as sessions};
-use crate::core::{AgentName, Outcome, TeamName, Window};
+use crate::core::{AgentName, Outcome, Stamp, TeamName, Window};
 use crate::domain::agent::{AgentRecord, LaunchPlan, RunState, SpawnEntry};
 use crate::domain::agent_cli::screen::{self, Dialog, Reading};
 use crate::domain::agent_cli::{AgentCli, DialogKind};
 use crate::domain::agent_state::{
     Evidence, Question, Run, SCREEN_TRUSTED, Screen, Seen, StateDocument, judge, needs_screen,
 };
+use crate::ports::TerminalError;
+use crate::ports::terminal::Shown;
 use crate::store::Key;
 
 pub use hear::{Call, Reply, hear, tell_people};
 
 /// How long the runner of an agent may take to report before its start counts as failed.
 const START_MAX: Duration = Duration::from_secs(60);
-
-/// From how many agents on two threads are worth starting one.
-const MANY: usize = 16;
 
 /// Which screens are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,73 +83,119 @@ pub fn of(app: &App, team: &TeamName, agent: &AgentName, screens: Screens) -> Ou
 /// Looks at agents, in their order.
 pub fn look(app: &App, team: &TeamName, names: &[AgentName], screens: Screens) -> Vec<Look> {
     let mut registry = liveness::registry(app, team);
-    let entries: Vec<(&AgentName, Option<SpawnEntry>)> =
-        names.iter().map(|agent| (agent, registry.shift_remove(agent.as_str()))).collect();
-    let mut looks = side_by_side(entries, |(agent, entry)| begin(app, team, agent, entry));
-    read_screens(app, team, &mut looks, screens);
-    looks
-        .into_iter()
-        .map(|(mut look, run, age)| {
-            look.seen = judge(&Evidence {
-                run,
-                hook: look.hook.as_ref().map(|hook| (hook, age)),
-                transcript: grew(app, team, &look, age),
-                screen: look.screen.as_ref(),
-            });
-            look
-        })
-        .collect()
-}
-
-/// Does the same for each of `items`, two at a time if they are many: most of it is waiting for
-/// the system.
-fn side_by_side<T: Send, R: Send>(mut items: Vec<T>, each: impl Fn(T) -> R + Sync) -> Vec<R> {
-    if items.len() < MANY {
-        return items.into_iter().map(each).collect();
-    }
-    let rest = items.split_off(items.len() / 2);
-    thread::scope(|scope| {
-        let rest = scope.spawn(|| rest.into_iter().map(&each).collect::<Vec<R>>());
-        let mut done: Vec<R> = items.into_iter().map(&each).collect();
-        done.extend(rest.join().expect("looking at an agent does not panic"));
-        done
-    })
-}
-
-/// What documents and the table of processes say.
-fn begin(
-    app: &App,
-    team: &TeamName,
-    agent: &AgentName,
-    entry: Option<SpawnEntry>,
-) -> (Look, Run, Duration) {
-    let of_python = entry.as_ref().is_some_and(|entry| !entry.extra.contains_key("instance"));
-    let record = liveness::record(app, team, agent.as_str()).filter(|_| !of_python);
-    let runs = record.as_ref().is_some_and(|record| liveness::of_record(app, record));
-    let alive = entry.as_ref().and_then(|entry| match &record {
-        Some(record) if liveness::is_about(record, entry) => Some(runs),
-        _ => liveness::of_number(app, entry),
-    });
-    let run = match &record {
-        Some(record) => run_of(app, record, runs),
-        None => match alive {
-            Some(true) => {
-                Run::Alive { since: crate::core::Stamp::empty(), terminal: true, given_work: true }
+    let told = |agent| Told::read(app, team, agent, registry.shift_remove(agent.as_str()));
+    let told: Vec<Told> = names.iter().map(told).collect();
+    let wanted: Vec<Option<Window>> =
+        told.iter().map(|told| told.window(screens).cloned()).collect();
+    let windows: Vec<Window> = wanted.iter().flatten().cloned().collect();
+    // tmux takes as long as all the rest, so the rest is seen to meanwhile.
+    let (mut looks, shown) = thread::scope(|scope| {
+        let shown = (!windows.is_empty()).then(|| scope.spawn(|| app.terminal.screens(&windows)));
+        let mut rows = Rows::default();
+        let look = |(told, window): (Told, &Option<Window>)| {
+            let (mut look, mut run, age) = told.check(app);
+            if window.is_some() && is_watchable(&run) {
+                if let Run::Alive { given_work, since, .. } = &mut run {
+                    *given_work |= runtime::was_given_since(app, team, &look.agent, since);
+                }
+                look.cli = Some(cli(app, team, &look, &mut rows));
             }
-            Some(false) => Run::Gone,
-            None => Run::NotOurs,
-        },
-    };
-    let instance = record.as_ref().map_or("", |record| record.instance.as_str());
-    let hook = document(app, team, agent).filter(|hook| hook.instance == instance);
-    let age = hook.as_ref().and_then(|hook| hook.heard_at.instant()).map_or(Duration::MAX, |at| {
-        // A clock that was set back makes the future; that is fresh.
-        (app.now() - at).to_std().unwrap_or_default()
+            (look, run, age)
+        };
+        let looks: Vec<(Look, Run, Duration)> = told.into_iter().zip(&wanted).map(look).collect();
+        (looks, shown.map(|shown| shown.join().expect("looking at screens does not panic")))
     });
-    let agent = agent.clone();
-    let look =
-        Look { agent, seen: Seen::nothing(), alive, entry, record, hook, cli: None, screen: None };
-    (look, run, age)
+    add_screens(app, &mut looks, &wanted, shown);
+    let judged = looks.into_iter().map(|(mut look, run, age)| {
+        look.seen = judge(&Evidence {
+            run,
+            hook: look.hook.as_ref().map(|hook| (hook, age)),
+            transcript: grew(app, team, &look, age),
+            screen: look.screen.as_ref(),
+        });
+        look
+    });
+    judged.collect()
+}
+
+/// Whether the program runs in a terminal whose screen means something.
+fn is_watchable(run: &Run) -> bool {
+    matches!(run, Run::Alive { terminal: true, .. })
+}
+
+/// Reads what tmux showed of the programs that run.
+fn add_screens(
+    app: &App,
+    looks: &mut [(Look, Run, Duration)],
+    wanted: &[Option<Window>],
+    shown: Option<Result<Vec<Option<Shown>>, TerminalError>>,
+) {
+    let shown = match shown {
+        Some(Ok(shown)) => shown,
+        Some(Err(error)) if looks.iter().any(|(_, run, _)| is_watchable(run)) => {
+            app.warn(format!("the screens could not be read: {error}"));
+            return;
+        }
+        Some(Err(_)) | None => return,
+    };
+    let asked = looks.iter_mut().zip(wanted).filter(|(_, window)| window.is_some());
+    for (((look, ..), _), shown) in asked.zip(shown) {
+        if let (Some(shown), Some(cli)) = (shown.filter(|shown| !shown.ended), &look.cli) {
+            look.screen = Some(read(cli, &shown.screen));
+        }
+    }
+}
+
+/// What documents say about an agent.
+struct Told {
+    agent: AgentName,
+    entry: Option<SpawnEntry>,
+    record: Option<AgentRecord>,
+    /// What its hooks told, and how long ago.
+    hook: Option<StateDocument>,
+    age: Duration,
+}
+
+impl Told {
+    fn read(app: &App, team: &TeamName, agent: &AgentName, entry: Option<SpawnEntry>) -> Self {
+        let of_python = entry.as_ref().is_some_and(|entry| !entry.extra.contains_key("instance"));
+        let record = liveness::record(app, team, agent.as_str()).filter(|_| !of_python);
+        let instance = record.as_ref().map_or("", |record| record.instance.as_str());
+        let hook = document(app, team, agent).filter(|hook| hook.instance == instance);
+        let heard = hook.as_ref().and_then(|hook| hook.heard_at.instant());
+        // A clock that was set back makes the future; that is fresh.
+        let age = heard.map_or(Duration::MAX, |at| (app.now() - at).to_std().unwrap_or_default());
+        Self { agent: agent.clone(), entry, record, hook, age }
+    }
+
+    /// The window whose screen is to be looked at, if the program runs.
+    fn window(&self, screens: Screens) -> Option<&Window> {
+        let record = self.record.as_ref().filter(|record| record.state == RunState::Running)?;
+        let hook = self.hook.as_ref().map(|hook| (hook, self.age));
+        let wanted = screens == Screens::All || needs_screen(hook);
+        record.window.as_ref().filter(|_| wanted)
+    }
+
+    /// Checks it against the table of processes.
+    fn check(self, app: &App) -> (Look, Run, Duration) {
+        let Self { agent, entry, record, hook, age } = self;
+        let runs = record.as_ref().is_some_and(|record| liveness::of_record(app, record));
+        let alive = entry.as_ref().and_then(|entry| match &record {
+            Some(record) if liveness::is_about(record, entry) => Some(runs),
+            _ => liveness::of_number(app, entry),
+        });
+        let run = match (&record, alive) {
+            (Some(record), _) => run_of(app, record, runs),
+            (None, Some(true)) => {
+                Run::Alive { since: Stamp::empty(), terminal: true, given_work: true }
+            }
+            (None, Some(false)) => Run::Gone,
+            (None, None) => Run::NotOurs,
+        };
+        let seen = Seen::nothing();
+        let look = Look { agent, seen, alive, entry, record, hook, cli: None, screen: None };
+        (look, run, age)
+    }
 }
 
 /// What an agent's hooks told last. One that cannot be understood says nothing.
@@ -183,52 +228,6 @@ fn run_of(app: &App, record: &AgentRecord, runs: bool) -> Run {
             Run::Ending
         }
         RunState::Running | RunState::Starting => Run::Gone,
-    }
-}
-
-/// Reads the screens that matter, all in one call of tmux. What is needed to understand them is
-/// read meanwhile.
-fn read_screens(app: &App, team: &TeamName, looks: &mut [(Look, Run, Duration)], screens: Screens) {
-    let mut numbers = Vec::new();
-    let mut windows = Vec::new();
-    for (number, (look, run, age)) in looks.iter().enumerate() {
-        let hook = look.hook.as_ref().map(|hook| (hook, *age));
-        let runs = matches!(run, Run::Alive { terminal: true, .. });
-        if !runs || screens == Screens::Needed && !needs_screen(run, hook) {
-            continue;
-        }
-        if let Some(window) = look.record.as_ref().and_then(|record| record.window.clone()) {
-            numbers.push(number);
-            windows.push(window);
-        }
-    }
-    if windows.is_empty() {
-        return;
-    }
-    let shown = thread::scope(|scope| {
-        let shown = scope.spawn(|| app.terminal.screens(&windows));
-        let mut rows = Rows::default();
-        for number in &numbers {
-            let (look, run, _) = &mut looks[*number];
-            if let Run::Alive { given_work, since, .. } = run {
-                *given_work |= runtime::was_given_since(app, team, &look.agent, since);
-            }
-            look.cli = Some(cli(app, team, look, &mut rows));
-        }
-        shown.join().expect("looking at screens does not panic")
-    });
-    let shown = match shown {
-        Ok(shown) => shown,
-        Err(error) => {
-            app.warn(format!("the screens could not be read: {error}"));
-            return;
-        }
-    };
-    for (number, shown) in numbers.into_iter().zip(shown) {
-        let (look, ..) = &mut looks[number];
-        if let (Some(shown), Some(cli)) = (shown.filter(|shown| !shown.ended), &look.cli) {
-            look.screen = Some(read(cli, &shown.screen));
-        }
     }
 }
 

@@ -197,9 +197,9 @@ fn unhooked(evidence: &Evidence<'_>, since: &Stamp, terminal: bool, given_work: 
     }
 }
 
-/// Whether the screen could change what [`judge`] says: only then is it worth a look.
-pub fn needs_screen(run: &Run, hook: Option<(&StateDocument, Duration)>) -> bool {
-    let Run::Alive { terminal: true, .. } = run else { return false };
+/// Whether the screen of a program that runs in a terminal could change what [`judge`] says: only
+/// then is it worth a look.
+pub fn needs_screen(hook: Option<(&StateDocument, Duration)>) -> bool {
     match hook {
         None => true,
         Some((hook, age)) => match hook.state {
@@ -353,16 +353,14 @@ mod tests {
     fn a_screen_is_looked_at_wherever_it_could_matter() {
         // Where no look is needed, no screen but a dialog changes anything.
         every(&alive(true, true), |evidence, seen| {
-            if !needs_screen(&evidence.run, evidence.hook) {
+            if !needs_screen(evidence.hook) {
                 let blind = judge(&Evidence { screen: None, ..evidence.clone() });
                 let expected =
                     matches!(evidence.screen, Some(Screen::Dialog(_) | Screen::Working { .. }));
                 assert!(expected || blind == *seen, "{evidence:?}");
             }
         });
-        assert!(!needs_screen(&Run::Gone, None));
-        assert!(!needs_screen(&alive(false, true), None));
-        assert!(needs_screen(&alive(true, true), None));
+        assert!(needs_screen(None));
     }
 
     #[test]
