@@ -117,14 +117,20 @@ pub(crate) fn message(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// `team status` against the one call of tmux that it needs.
+/// `team status` against the one call of tmux that it makes.
 pub(crate) fn status(bench: &mut Bench) -> Result<()> {
     let agents = if bench.quick { 5 } else { 50 };
     let crew = Crew::new(bench, "status", agents)?;
-    let panes = ["list-panes", "-a", "-F", "#{pane_id} #{pane_dead} #{pane_pid} #{pane_title}"];
+    let ids = run(&mut crew.tmux(&["list-panes", "-a", "-F", "#{pane_id}"]))?;
+    let ids = String::from_utf8_lossy(&ids.stdout).into_owned();
+    let list = "#{pane_id} #{pane_height} #{pane_dead} #{pid}:#{start_time}";
+    let mut look = vec!["list-panes", "-a", "-F", list];
+    for id in ids.lines() {
+        look.extend([";", "capture-pane", "-p", "-e", "-t", id]);
+    }
     let ask = ["--json", "team", "status", TEAM];
     let times =
-        in_turn(bench.runs(50), || time(&mut crew.command(&ask)), || time(&mut crew.tmux(&panes)))?;
+        in_turn(bench.runs(50), || time(&mut crew.command(&ask)), || time(&mut crew.tmux(&look)))?;
     let what = format!("`team status` of {agents} agents / one call of tmux");
     bench.rows.push(Row::at_most(&what, times, 3.0));
     Ok(())

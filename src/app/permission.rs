@@ -21,6 +21,8 @@ use crate::store::{Key, Scope};
 const POLL: Duration = Duration::from_millis(25);
 /// How long a program may take to move its mark to another option.
 const MOVE_MAX: Duration = Duration::from_secs(2);
+/// After how long the keys of an answer are pressed again.
+const PRESS_AGAIN: Duration = Duration::from_millis(1500);
 /// How long a dialog may take to go once it was answered.
 const GONE_MAX: Duration = Duration::from_secs(5);
 
@@ -309,8 +311,7 @@ impl Keys<'_> {
                 Word::AllowAlways => None,
             });
             let keys = keys.filter(|keys| !keys.is_empty()).ok_or_else(no_option)?;
-            self.send(&keys)?;
-            self.wait_until_gone()?;
+            self.confirm(&keys)?;
             return Ok(keys.join(" "));
         }
         let (yes, no) = spec.map_or((&[][..], &[][..]), |spec| (&spec.yes[..], &spec.no[..]));
@@ -320,8 +321,7 @@ impl Keys<'_> {
         };
         let at = at.ok_or_else(no_option)?;
         self.move_to(at)?;
-        self.send(&["Enter".to_owned()])?;
-        self.wait_until_gone()?;
+        self.confirm(&["Enter".to_owned()])?;
         Ok(options[at].clone())
     }
 
@@ -379,11 +379,22 @@ impl Keys<'_> {
         }
     }
 
-    fn wait_until_gone(&self) -> Outcome<()> {
+    /// Presses the keys that answer, and sees the question go. Some programs take no key in the
+    /// first moment, lest something typed for their composer answers; so the keys are pressed again
+    /// while the same question stands there with the same mark.
+    fn confirm(&self, keys: &[String]) -> Outcome<()> {
         let limit = Instant::now() + GONE_MAX;
-        while self.now()?.is_some() {
-            if Instant::now() >= limit {
+        let marked = self.now()?.ok_or_else(|| self.changed())?.default;
+        self.send(keys)?;
+        let mut again = Instant::now() + PRESS_AGAIN;
+        while let Some(question) = self.now()? {
+            let now = Instant::now();
+            if now >= limit || question.default != marked {
                 return Err(PermissionError::NotTaken { agent: self.agent.to_string() }.into());
+            }
+            if now >= again {
+                self.send(keys)?;
+                again = now + PRESS_AGAIN;
             }
             std::thread::sleep(POLL);
         }

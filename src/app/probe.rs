@@ -333,7 +333,8 @@ fn try_out(
         seen.answered = settled.answered;
         match settled.shows {
             Shows::Ready => {
-                seen.ready = reading(terminal, row, &window)?.is_some_and(|r| r.is_ready());
+                // Some draw everything anew once more.
+                seen.ready = wait(terminal, row, &window, Reading::is_ready)?.is_some();
                 seen.ready_seconds = begun.elapsed().as_secs_f64();
             }
             Shows::Asks(dialog) => seen.left_at = Some(dialog),

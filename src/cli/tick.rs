@@ -36,10 +36,11 @@ pub(super) fn run(cx: &Cx, args: TickArgs) -> Outcome<ExitCode> {
 }
 
 fn text(ticked: &Ticked) -> String {
-    if ticked.teams.is_empty() {
+    let lines: Vec<String> = ticked.teams.iter().flat_map(lines).collect();
+    if lines.is_empty() {
         return format!("Nothing is due ({})", count(ticked.looked, "team"));
     }
-    ticked.teams.iter().flat_map(lines).collect::<Vec<_>>().join("\n")
+    lines.join("\n")
 }
 
 fn lines(done: &TeamTick) -> Vec<String> {

@@ -157,16 +157,18 @@ impl World {
         }
     }
 
-    /// Installs clawteam as `install.sh` does, on a system whose login shells set PATH anew.
-    fn install(&self) -> Result<()> {
-        let bin = self.home().join(".local/bin");
+    /// Puts clawteam where only PATH says: /etc/profile of many systems does not know of it.
+    fn install(&mut self) -> Result<()> {
+        let bin = self.path("bin");
         std::fs::create_dir_all(&bin)
             .and_then(|()| {
                 let program = env!("CARGO_BIN_EXE_clawteam");
                 std::os::unix::fs::symlink(program, bin.join("clawteam"))
             })
             .map_err(|error| format!("{}: {error}", bin.display()))?;
-        self.write_text("home/.profile", "PATH=$HOME/.local/bin:$PATH\n")
+        let path = format!("{}:{}", bin.display(), self.env["PATH"]);
+        self.set("PATH", &path);
+        Ok(())
     }
 
     /// Keeps what was left behind, for those who look into a failure.

@@ -48,6 +48,14 @@ pub enum RuntimeError {
         /// What it asks, in one line.
         question: String,
     },
+    /// Its screen is not understood, and may be a question.
+    #[error("the window of agent '{agent}' shows something that clawteam does not know")]
+    Unclear {
+        /// The team.
+        team: String,
+        /// The agent.
+        agent: String,
+    },
     /// Somebody is writing in its composer.
     #[error("the composer of agent '{agent}' holds a text that was not sent: {draft}")]
     ComposerBusy {
@@ -96,7 +104,7 @@ impl Diagnose for RuntimeError {
             Self::NoTarget { .. } => "target_not_found",
             Self::Dead { .. } | Self::NotAlive { .. } => "agent_dead",
             Self::Backend(_) => "backend_unsupported",
-            Self::Blocked { .. } => "agent_blocked",
+            Self::Blocked { .. } | Self::Unclear { .. } => "agent_blocked",
             Self::ComposerBusy { .. } => "composer_busy",
             Self::Busy { .. } => "agent_busy",
             Self::NotReading { .. } => "agent_not_reading",
@@ -118,6 +126,10 @@ impl Diagnose for RuntimeError {
             Self::Blocked { team, agent, .. } => {
                 Some(format!("see it and answer: clawteam permission show {team} {agent}"))
             }
+            Self::Unclear { team, agent } => Some(format!(
+                "it may be a question, so nothing is typed; look: clawteam board attach {team}, \
+                 window {agent}; or leave a message: clawteam inbox send {team} {agent} …"
+            )),
             Self::ComposerBusy { .. } => {
                 Some("send or clear what stands there, then try again".into())
             }
@@ -133,7 +145,7 @@ impl Diagnose for RuntimeError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Blocked { .. } => Exit::Illegal,
+            Self::Blocked { .. } | Self::Unclear { .. } => Exit::Illegal,
             Self::ComposerBusy { .. } => Exit::Conflict,
             Self::Busy { .. } | Self::Stalled { .. } | Self::NotReading { .. } => Exit::TimedOut,
             _ => Exit::Failure,

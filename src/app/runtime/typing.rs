@@ -132,8 +132,13 @@ fn check(text: &Text<'_>, look: &Look, fate: Option<Fate>) -> Result<(), Runtime
         }
         _ => false,
     };
-    if free || text.mode == Mode::Now {
+    if free {
         return Ok(());
+    }
+    if text.mode == Mode::Now {
+        let unclear = look.seen.state == State::Unknown && look.screen == Some(Screen::Unknown);
+        let (team, agent) = (text.team.to_string(), agent);
+        return if unclear { Err(RuntimeError::Unclear { team, agent }) } else { Ok(()) };
     }
     let (state, seconds) = (look.seen.words(), text.patience.as_secs());
     Err(RuntimeError::Busy { agent, state, seconds })

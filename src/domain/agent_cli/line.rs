@@ -144,6 +144,7 @@ pub fn command_line(cli: &AgentCli, call: &Call<'_>) -> CommandLine {
     maker.served();
     maker.add(&cli.cwd, call.cwd);
     maker.add(&cli.always, "");
+    maker.add(&cli.keep_path, "");
     if call.trusted {
         maker.add(&cli.trust, "");
     }
@@ -173,8 +174,9 @@ impl Maker<'_> {
         if self.is_given(first) {
             return true;
         }
+        let option = first.split('=').next().unwrap_or(first);
         let optional = self.cli.optional.contains(first);
-        let there = !optional || self.call.flags.is_some_and(|flags| flags.contains(first));
+        let there = !optional || self.call.flags.is_some_and(|flags| flags.contains(option));
         if there {
             let data = self.call.data;
             let fill = |word: &String| word.replace("{}", value).replace("{data}", data);
@@ -304,6 +306,9 @@ impl Maker<'_> {
                 cli.name,
                 words.unwrap_or_default()
             ));
+            if let Some(words) = &table.ask {
+                self.add(words, "");
+            }
             return Level::Ask;
         }
         let lower = [Level::Full, Level::Edit, Level::Ask];
@@ -444,7 +449,11 @@ mod tests {
     #[test]
     fn a_session_is_gone_on_with_in_the_programs_own_way() {
         for (command, tmux, subprocess) in [
-            ("claude", "claude --resume S", "claude --resume S -p P"),
+            (
+                "claude",
+                "claude --resume S --permission-mode default",
+                "claude --resume S --permission-mode default -p P",
+            ),
             ("codex", "codex resume S", "codex exec resume S P"),
             ("gemini", "gemini --resume S", "gemini --resume S -p P"),
             ("opencode", "opencode --session S -p P", "opencode --session S -p P"),
@@ -494,10 +503,10 @@ mod tests {
         };
         let claude = "--session-id U";
         for (level, as_root, sandboxed, words, real, warnings) in [
-            (Level::Ask, true, false, "", Level::Ask, 0),
+            (Level::Ask, true, false, " --permission-mode default", Level::Ask, 0),
             (Level::Edit, true, false, " --permission-mode acceptEdits", Level::Edit, 0),
             (Level::Full, false, false, " --dangerously-skip-permissions", Level::Full, 0),
-            (Level::Full, true, false, "", Level::Ask, 1),
+            (Level::Full, true, false, " --permission-mode default", Level::Ask, 1),
             (Level::Full, true, true, " --dangerously-skip-permissions", Level::Full, 0),
         ] {
             let expected = (format!("{claude}{words}"), real, warnings);
@@ -531,10 +540,11 @@ mod tests {
         assert_eq!(made("openclaw", Some(&old)), (all, 1));
         assert_eq!(made("openclaw", Some(&new)), (format!("{session} --local"), 2));
         assert_eq!(made("codex", None).0, "--model M");
-        let codex = known("--model --no-daemon");
-        assert_eq!(made("codex", Some(&codex)).0, "--no-daemon --model M");
+        let codex = known("--model --no-daemon --config");
+        let expected = "--no-daemon --config=allow_login_shell=false --model M";
+        assert_eq!(made("codex", Some(&codex)).0, expected);
         let (argv, warnings) = made("claude", Some(&known("--model")));
-        assert_eq!((&*argv, warnings), ("--session-id U --model M", 2));
+        assert_eq!((&*argv, warnings), ("--session-id U --permission-mode default --model M", 3));
     }
 
     #[test]

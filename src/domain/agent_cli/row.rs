@@ -42,6 +42,8 @@ pub struct AgentCli {
     pub cwd: Words,
     /// What is always added.
     pub always: Words,
+    /// What makes it pass on the PATH that it was given, so that the agent finds clawteam.
+    pub keep_path: Words,
     /// What makes it trust the directory without asking.
     pub trust: Words,
     /// Options that not every release has: passed only where the program's help shows them.

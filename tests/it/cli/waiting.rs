@@ -259,3 +259,23 @@ fn on_a_terminal_a_live_board_leaves_everything_as_it_was() {
     assert!(end.contains("\x1b[?25h") && end.contains("\x1b[?7h"), "{end:?}");
     live.finish_within(SOON).exits(0);
 }
+
+#[test]
+fn receive_can_wait_for_the_first_message() {
+    let world = World::new();
+    world.team(&["w1"]);
+    let receive = |seconds: &str| {
+        world.call(&["--json", "inbox", "receive", "t", "-a", "w1", "--wait", seconds])
+    };
+    // What is there already is not waited for, and what never comes only as long as was said.
+    world.run(&["inbox", "send", "t", "w1", "first"]).succeeds();
+    let began = Instant::now();
+    assert_eq!(receive("600").start().finish_within(SOON).succeeds().json()[0]["content"], "first");
+    assert_eq!(receive("1").start().finish_within(SOON * 2).succeeds().json(), json!([]));
+    assert!(began.elapsed() >= Duration::from_secs(1));
+
+    let waiting = receive("600").start();
+    world.run(&["inbox", "send", "t", "w1", "second"]).succeeds();
+    assert_eq!(waiting.finish_within(SOON).succeeds().json()[0]["content"], "second");
+    assert_eq!(world.json(&["inbox", "peek", "t", "-a", "w1"])["count"], 0);
+}

@@ -5,6 +5,7 @@
 #   FAKE_START=busy   begins in the middle of a turn, which ends when the file `go` appears
 #   FAKE_DEAF=1       never sends what stands in its composer
 #   FAKE_ASK=1        asks for a permission at each turn
+#   FAKE_SHY=N        takes no notice of the first N answers to its questions
 #   FAKE_HOOKS=1      tells its hooks
 me=${CLAWTEAM_AGENT_NAME:-x}
 stty -icanon -echo -icrnl -isig min 1 time 0
@@ -73,7 +74,9 @@ key() {
       [123]) answered "$1" ;;
       up) [ $chosen -gt 1 ] && chosen=$((chosen - 1)); draw ;;
       down) [ $chosen -lt 3 ] && chosen=$((chosen + 1)); draw ;;
-      enter) answered "$chosen" ;;
+      enter)
+        pressed=$((pressed + 1))
+        [ $pressed -le "${FAKE_SHY:-0}" ] || answered "$chosen" ;;
       *) printf '%s' "$1" >>"$me.stray" ;;
     esac
     return

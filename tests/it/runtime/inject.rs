@@ -84,6 +84,18 @@ fn an_agent_at_a_permission_prompt_gets_nothing_typed() {
 }
 
 #[test]
+fn a_screen_that_is_not_known_may_be_a_question_and_gets_nothing_typed() {
+    let stage = Stage::new();
+    let asks = "#!/bin/sh\nprintf 'Wipe the disk now? [Y/n] '\nread -r answer\necho \"$answer\" > w.answer\n";
+    stage.program("bin/claude", asks);
+    stage.fake("w", &[], "unknown");
+    let before = stage.screen("w");
+    let told = stage.inject("w", "hello", &["--mode", "now"]).fails_with(5, "agent_blocked");
+    assert!(told["hint"].as_str().is_some_and(|hint| hint.contains("board attach t")), "{told}");
+    assert_eq!((stage.screen("w"), stage.file("w.answer")), (before, String::new()));
+}
+
+#[test]
 fn a_draft_in_the_composer_is_left_alone() {
     let stage = Stage::new();
     stage.fake("w", &[("FAKE_START", "draft")], "ready");

@@ -69,6 +69,21 @@ fn an_answer_chooses_the_option_that_it_names_and_is_written_down() {
     assert!(stage.world.run(&["doctor"]).exits(0).stdout.contains("All is well"));
 }
 
+/// Claude Code, for one, takes no key in the moment after a question has come up.
+#[test]
+fn an_answer_that_was_not_taken_is_given_once_more_and_told_if_that_does_not_help() {
+    let stage = Stage::new();
+    stage.fake("a", &[("FAKE_START", "ask"), ("FAKE_SHY", "1")], "waiting_permission");
+    let asked = stage.asked("a");
+    stage.answer("a", "deny", &asked["digest"]).succeeds();
+    assert_eq!(stage.file("a.answers").trim(), "3");
+
+    stage.fake("b", &[("FAKE_START", "ask"), ("FAKE_SHY", "99")], "waiting_permission");
+    let asked = stage.asked("b");
+    stage.answer("b", "allow", &asked["digest"]).fails_with(12, "stalled");
+    assert_eq!(stage.file("b.answers"), "");
+}
+
 #[test]
 fn an_answer_to_another_question_presses_nothing() {
     let stage = Stage::new();

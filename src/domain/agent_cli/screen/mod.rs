@@ -110,8 +110,8 @@ fn dialog(row: &AgentCli, lines: &[Line]) -> Option<Dialog> {
     let menu = menu::last(lines);
     if let Some(menu) = &menu {
         let first = question_start(lines, menu.first);
-        let found =
-            row.dialogs.iter().find(|spec| has_options(spec) && fits(spec, &lines[first..]));
+        let own = own_words(&lines[first..]);
+        let found = row.dialogs.iter().find(|spec| has_options(spec) && fits(spec, &own));
         if let Some(spec) = found.filter(|spec| names_an_option(spec, menu)) {
             return Some(with_menu(&spec.name, spec.kind, lines, first, menu));
         }
@@ -165,13 +165,16 @@ pub fn says(option: &str, answer: &str) -> bool {
 }
 
 /// The first line of what is asked above a menu: up to a rule, and not more than can belong to it.
+/// What stands between two edges belongs to it however long it is.
 fn question_start(lines: &[Line], menu: usize) -> usize {
     let mut written = 0;
+    let mut shown = false;
     for at in (0..menu).rev() {
-        if lines[at].is_rule() {
+        if lines[at].is_edge() {
+            shown = !shown;
+        } else if lines[at].is_rule() {
             return at + 1;
-        }
-        if !lines[at].text.trim().is_empty() {
+        } else if !lines[at].text.trim().is_empty() && !shown {
             written += 1;
         }
         if written > QUESTION_LINES {
@@ -179,6 +182,19 @@ fn question_start(lines: &[Line], menu: usize) -> usize {
         }
     }
     0
+}
+
+/// What the program itself says: without what it shows between edges, which can say anything.
+fn own_words(lines: &[Line]) -> Vec<Line> {
+    // From below: the upper edge may be off the screen.
+    let mut shown = false;
+    let own = lines.iter().rev().filter(|line| {
+        shown ^= line.is_edge();
+        !shown && !line.is_edge()
+    });
+    let mut own: Vec<Line> = own.cloned().collect();
+    own.reverse();
+    own
 }
 
 /// What stands in the composer, `None` if there is no composer.

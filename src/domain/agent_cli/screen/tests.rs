@@ -292,3 +292,21 @@ fn no_text_is_too_odd_to_be_read() {
         }
     }
 }
+
+#[test]
+fn what_a_question_shows_between_edges_belongs_to_it_and_does_not_say_what_it_is() {
+    let edge = "╌".repeat(64);
+    let long = (0..40).map(|n| format!(" {n} line")).collect::<Vec<_>>().join("\n");
+    let screen = format!(
+        "{RULE}\n Create file\n new.txt\n{edge}\n Do you want to use this API key?\n{long}\n{edge}\n \
+         Do you want to create new.txt?\n ❯ 1. Yes\n   2. No\n"
+    );
+    let dialog = asked("claude", &screen);
+    assert_eq!(dialog.kind, DialogKind::Permission);
+    assert!(dialog.text.starts_with("Create file\nnew.txt\n"), "{}", dialog.text);
+    assert!(dialog.text.contains("39 line\n") && dialog.text.ends_with("create new.txt?"));
+    let (_, rest) = screen.split_once(" 7 line").expect("it is there");
+    let dialog = asked("claude", &format!(" 7 line{rest}"));
+    assert_eq!(dialog.kind, DialogKind::Permission, "its upper edge is off the screen");
+    assert!(dialog.text.starts_with("7 line\n"), "{}", dialog.text);
+}

@@ -5,6 +5,8 @@ const FRAME: [char; 6] = ['│', '┃', '║', '▌', '▐', '|'];
 /// Characters that rules and the upper and lower edges of frames are made of.
 const RULE: [char; 17] =
     ['─', '━', '═', '╌', '┄', '▔', '▁', '▀', '▄', '╭', '╮', '╰', '╯', '┌', '┐', '└', '┘'];
+/// Those of broken rules.
+const EDGE: [char; 2] = ['╌', '┄'];
 /// The shortest row of such characters that counts as a rule.
 const RULE_MIN: usize = 8;
 
@@ -117,6 +119,11 @@ impl Line {
         let first = line.chars().next();
         first.is_some_and(|first| RULE.contains(&first))
             && line.chars().filter(|c| RULE.contains(c)).count() >= RULE_MIN
+    }
+
+    /// Whether it is a broken rule: the edge of what a question shows (a command, a change).
+    pub(super) fn is_edge(&self) -> bool {
+        self.is_rule() && self.text.trim_start().starts_with(EDGE)
     }
 
     /// Whether it can be a further line of what is being typed.
