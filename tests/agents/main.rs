@@ -89,8 +89,7 @@ fn check(dir: &std::path::Path, file: Option<PathBuf>, only: &[String]) -> Resul
     play::all(&programs, &mut report);
     println!("\n{}", report.summary());
     if let Some(file) = file {
-        std::fs::write(&file, report.markdown())
-            .map_err(|error| format!("{}: {error}", file.display()))?;
+        report.write(&file)?;
         println!("written: {}", file.display());
     }
     Ok(report.passed())

@@ -239,7 +239,7 @@ fn returns(world: &mut World) -> Result<String> {
     appears(world, "third.txt")?;
     let remembers = world.was_asked(&[TASK, THIRD]);
     let memory = if remembers { "with its conversation" } else { "without its conversation" };
-    let given = given["status"].as_str().unwrap_or("given");
+    let given = given["delivery"].as_str().unwrap_or("given");
     Ok(format!(
         "a message was {given} and done; after the tmux server was killed, `team resume` brought it back {memory}"
     ))

@@ -1,10 +1,14 @@
 //! What was seen, as it comes and as a page of the documentation.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Instant;
 
 use crate::Result;
 use crate::programs::Programs;
+
+/// What the report begins with.
+const HEADING: &str = "### The last report";
 
 /// One thing that was looked at.
 struct Check {
@@ -54,14 +58,22 @@ impl Report {
         format!("{} checks, {} failed", self.checks.len(), self.failed())
     }
 
-    /// The page.
-    pub(crate) fn markdown(&self) -> String {
-        let mut text = String::from(
-            "# What was seen with the real programs\n\n\
-             Written by `./install.sh test-agents --report docs/agents-report.md`: the programs \
-             from npm, in real tmux and as\nsubprocesses, against a scripted model on loopback.\n\n\
-             | program | version |\n|---|---|\n",
-        );
+    /// Puts the report in the place of the former one: from the heading [`HEADING`] of a file to its
+    /// end, or at its end.
+    pub(crate) fn write(&self, file: &Path) -> Result<()> {
+        let wrong = |error: std::io::Error| format!("{}: {error}", file.display());
+        let before = match std::fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(wrong(error)),
+        };
+        let kept = before.find(HEADING).map_or(&*before, |at| &before[..at]).trim_end();
+        let gap = if kept.is_empty() { "" } else { "\n\n" };
+        std::fs::write(file, format!("{kept}{gap}{}", self.markdown())).map_err(wrong)
+    }
+
+    fn markdown(&self) -> String {
+        let mut text = format!("{HEADING}\n\n| program | version |\n|---|---|\n");
         for (name, version) in &self.versions {
             let _ = writeln!(text, "| {name} | {version} |");
         }
@@ -69,7 +81,7 @@ impl Report {
         for check in &self.checks {
             if check.area != area {
                 area = &check.area;
-                let _ = write!(text, "\n## {area}\n\n| what | seen |\n|---|---|\n");
+                let _ = write!(text, "\n#### {area}\n\n| what | seen |\n|---|---|\n");
             }
             let seen = match &check.seen {
                 Ok(seen) => seen.clone(),
