@@ -101,8 +101,15 @@ impl Watch {
             self.screen = screen;
             self.changed_at = now;
         }
-        if self.reading.as_ref() != Some(&reading) {
-            self.reading = Some(reading);
+        let same = match (&self.reading, &reading) {
+            // Something may move above a question: a logo, a clock.
+            (Some(Reading::Dialog(before)), Reading::Dialog(dialog)) => {
+                is_same(Some(dialog), before) && dialog.highlighted == before.highlighted
+            }
+            (before, reading) => before.as_ref() == Some(reading),
+        };
+        self.reading = Some(reading);
+        if !same {
             self.read_at = now;
         }
     }

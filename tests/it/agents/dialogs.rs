@@ -71,6 +71,15 @@ fn what_the_user_names_is_answered_with_yes() {
 }
 
 #[test]
+fn a_question_under_a_logo_that_moves_is_answered() {
+    let place =
+        Place::new(&["codex"], &[("FAKE", "trust"), ("FAKE_MOVES", "1"), ("FAKE_MARK", "›")]);
+    let told = place.spawn("codex", &TASK);
+    assert_eq!(told["prompt"], "delivered", "{told}");
+    assert!(place.log().contains("trust: Yes, I trust"), "{}", place.log());
+}
+
+#[test]
 fn a_program_that_takes_no_key_at_first_is_answered_nevertheless() {
     let place = Place::new(&["claude"], &[("FAKE", "bypass"), ("FAKE_DEAF", "0.8")]);
     let told = place.spawn("claude", &TASK);

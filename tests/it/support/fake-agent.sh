@@ -9,6 +9,7 @@
 # FAKE_SLOW  seconds before it draws anything
 # FAKE_DIES  set: it ends after its questions
 # FAKE_HELP  what --help prints
+# FAKE_MOVES set: something moves above its questions
 # FAKE_DEAF  seconds for which it takes no key once it has drawn a question
 log=${FAKE_LOG:-/dev/null}
 mark=${FAKE_MARK:-❯}
@@ -44,7 +45,9 @@ ask() {
     local options=("$@") n=$#
     local deaf=$FAKE_DEAF
     while :; do
-        printf '\e[H\e[2J%s\r\n\r\n' "$question"
+        printf '\e[H\e[2J'
+        [ -n "$FAKE_MOVES" ] && printf 'logo\r\n\r\n'
+        printf '%s\r\n\r\n' "$question"
         for ((i = 0; i < n; i++)); do
             local before=' '
             ((i == at)) && before=$mark
@@ -56,6 +59,10 @@ ask() {
             while read -rN1 -t 0.01; do :; done
             deaf=
         fi
+        while [ -n "$FAKE_MOVES" ] && ! read -t 0; do
+            printf '\e[s\e[Hlogo %05d\e[u' "$RANDOM"
+            sleep 0.02
+        done
         key
         case $key in
         $'\e[A') at=$(((at + n - 1) % n)) ;;
