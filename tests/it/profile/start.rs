@@ -58,10 +58,13 @@ fn a_bare_spawn_starts_what_the_settings_say_and_else_the_default_agent() {
     told.warns("no profile is used");
     assert_eq!(called(&place, &["--profile", "b"]), "codex --model m2 [m2]");
     world.run(&["config", "set", "default_profile", "a"]).succeeds();
-    assert_eq!(called(&place, &[]), "claude --model m1 [m1]");
+    assert_eq!(called(&place, &[]), "claude --permission-mode default --model m1 [m1]");
     assert_eq!(called(&place, &["--profile", "b"]), "codex --model m2 [m2]");
     assert_eq!(called(&place, &["tmux", "codex"]), "codex  []", "a command needs no profile");
-    assert_eq!(called(&place, &["tmux", "--profile", "b", "claude"]), "claude --model m2 [m2]");
+    assert_eq!(
+        called(&place, &["tmux", "--profile", "b", "claude"]),
+        "claude --permission-mode default --model m2 [m2]"
+    );
     world.run(&["config", "set", "default_profile", "gone"]).succeeds();
     let bare = ["spawn", "-t", "t", "-n", "y"];
     world.run(&bare).refuses("Configured default_profile 'gone' was not found");
@@ -77,15 +80,27 @@ fn the_model_is_the_one_asked_for_then_that_of_the_profile_then_the_usual_one() 
     let claude = ["tmux", "claude"];
     let with = |options: &[&str]| called(&place, &[options, &claude[..]].concat());
     world.run(&["config", "set", "default_model", "usual"]).succeeds();
-    assert_eq!(with(&[]), "claude --model usual [usual]");
-    assert_eq!(with(&["--model-tier", "strong"]), "claude --model opus [opus]");
+    assert_eq!(with(&[]), "claude --permission-mode default --model usual [usual]");
+    assert_eq!(
+        with(&["--model-tier", "strong"]),
+        "claude --permission-mode default --model opus [opus]"
+    );
     world.run(&["config", "set", "model_tiers", r#"{"strong": "mine", "tiny": "t"}"#]).succeeds();
-    assert_eq!(with(&["--model-tier", "strong"]), "claude --model mine [mine]");
-    assert_eq!(with(&["--model-tier", "tiny"]), "claude --model t [t]");
-    assert_eq!(with(&["--model-tier", "cheap"]), "claude --model haiku-4.5 [haiku-4.5]");
+    assert_eq!(
+        with(&["--model-tier", "strong"]),
+        "claude --permission-mode default --model mine [mine]"
+    );
+    assert_eq!(with(&["--model-tier", "tiny"]), "claude --permission-mode default --model t [t]");
+    assert_eq!(
+        with(&["--model-tier", "cheap"]),
+        "claude --permission-mode default --model haiku-4.5 [haiku-4.5]"
+    );
     world.run(&["profile", "set", "p", "--agent", "claude", "--model", "own"]).succeeds();
-    assert_eq!(with(&["--profile", "p"]), "claude --model own [own]");
-    assert_eq!(with(&["--profile", "p", "--model", "asked"]), "claude --model asked [asked]");
+    assert_eq!(with(&["--profile", "p"]), "claude --permission-mode default --model own [own]");
+    assert_eq!(
+        with(&["--profile", "p", "--model", "asked"]),
+        "claude --permission-mode default --model asked [asked]"
+    );
     let bad = ["spawn", "-t", "t", "-n", "z", "--model-tier", "huge", "tmux", "claude"];
     world.run(&bad).refuses("unknown model tier 'huge'");
     let both = [&bad[..], &["--model", "m"]].concat();
