@@ -170,16 +170,84 @@ fn a_long_prompt_arrives_whole() {
 #[test]
 fn an_agent_in_the_background_has_a_log_and_its_own_session() {
     let place = Place::new();
-    let script = place.script("bg", "echo \"got $1 $2\" >&2; ps -o sid= -p $$ > sid; sleep 600");
+    let body = "echo \"got $1 $2\" >&2; ps -o sid= -p $$ > sid; cat > in; sleep 600";
+    let script = place.script("bg", body);
     place.in_background(&["--no-workspace", "--task", "Do it"], &script);
     let log = place.world.data().join("agents/t/w.log");
     until("it has logged", || fs::read_to_string(&log).unwrap_or_default().contains("got -p"));
     let record = place.until_state("t", "w", "running");
-    until("it knows its session", || place.world.cwd().join("sid").exists());
+    let read = |name: &str| fs::read_to_string(place.world.cwd().join(name)).unwrap_or_default();
+    until("it knows its session", || read("sid").ends_with('\n'));
+    // Ctrl-C in the terminal of whoever started it is not meant for it, nor what is typed there.
+    let ours = rustix::process::getsid(None).expect("a session").as_raw_nonzero();
+    assert_ne!(read("sid").trim(), ours.to_string());
+    until("it has read all that there is", || place.world.cwd().join("in").exists());
+    assert_eq!(read("in"), "");
     assert_eq!(place.alive("t", "w"), true);
     let done = place.world.json(&["team", "cleanup", "t"]);
     assert_eq!(done["stopped"][0], "w");
     until("it is gone", || !exists(&record["process"]["pid"]) && !exists(&record["runner"]["pid"]));
+}
+
+#[test]
+fn a_relative_data_directory_is_the_same_for_an_agent_that_works_elsewhere() {
+    let place = Place::repository();
+    let top = place.world.top().display().to_string();
+    let script = place
+        .script("told", &format!("\"$CLAWTEAM_BIN\" team status t > {top}/status; pwd > {top}/$1"));
+    let words = ["spawn", "subprocess", "-t", "t", "-n", "w", "--workspace", "--", &script];
+    let named = [&["--data-dir", "here"], &words[..], &["named"]].concat();
+    let set = [&words[..], &["set"]].concat();
+    for (call, mark) in [
+        (place.world.call(&named), "named"),
+        (place.world.call(&set).env("CLAWTEAM_DATA_DIR", "here"), "set"),
+    ] {
+        call.run().exits(0);
+        let file = place.world.top().join(mark);
+        let read = |path: &std::path::Path| fs::read_to_string(path).unwrap_or_default();
+        until("it has looked", || read(&file).ends_with('\n'));
+        let here = place.world.cwd().join("here");
+        assert!(read(&file).starts_with(&here.display().to_string()), "{}", read(&file));
+        let status = read(&place.world.top().join("status"));
+        assert!(status.contains("Team: t"), "it sees its team: {status}");
+        place.world.call(&["team", "cleanup", "t", "--force", "--data-dir", "here"]).run().exits(0);
+    }
+}
+
+#[test]
+fn the_user_of_the_settings_is_the_user_of_an_agent() {
+    let place = Place::new();
+    place.world.run(&["config", "set", "user", "ana"]).succeeds();
+    let script = place.script("who", "echo \"$CLAWTEAM_USER\" > user");
+    place.in_background(&["--no-workspace"], &script);
+    let file = place.world.cwd().join("user");
+    until("it has told", || fs::read_to_string(&file).unwrap_or_default() == "ana\n");
+    let status = place.world.json(&["team", "status", "t"]);
+    let members = status["members"].as_array().expect("members");
+    assert!(members.iter().any(|member| member["user"] == "ana" && member["name"] == "w"));
+    assert!(place.world.names("teams/t/inboxes").contains(&"ana_w".to_owned()));
+}
+
+#[test]
+fn only_agents_that_run_make_a_crowd() {
+    let place = Place::new();
+    let spawn = |agent: &str, options: &[&str], command: &[&str]| {
+        let words = ["spawn", "subprocess", "-t", "t", "-n", agent, "--no-workspace"];
+        let ran = place.world.run(&[&words[..], options, &["--"], command].concat());
+        ran.exits(0);
+        ran.stderr
+    };
+    for agent in ["a", "b", "c", "d"] {
+        spawn(agent, &[], &["true"]);
+        place.until_state("t", agent, "exited");
+    }
+    for agent in ["e", "f", "g", "h"] {
+        let told = spawn(agent, &[], &["sleep", "600"]);
+        assert!(!told.contains("agent number"), "{told}");
+    }
+    let told = spawn("i", &[], &["sleep", "600"]);
+    assert!(told.contains("this is agent number 5 of team 't'"), "{told}");
+    assert!(!spawn("j", &["--force"], &["sleep", "600"]).contains("agent number"));
 }
 
 #[test]

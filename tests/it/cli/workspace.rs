@@ -90,6 +90,24 @@ impl Drop for Shop {
 }
 
 #[test]
+fn worktrees_are_removed_from_their_own_repository_wherever_one_stands() {
+    let shop = Shop::new(&["w1", "w2"]);
+    shop.change("w1", "precious.txt", "work\n");
+    let other = shop.world.top().join("other");
+    std::fs::create_dir(&other).expect("it can be made");
+    shop.git_at(&other, &["init", "-q", "-b", "main"]);
+    let refs = ["for-each-ref", "--format=%(refname)"];
+    for words in [&["workspace", "cleanup", "t", "w1"][..], &["team", "cleanup", "t", "--force"]] {
+        shop.world.call(words).at(&other).run().exits(0);
+    }
+    assert!(!shop.worktree("w1").exists() && !shop.worktree("w2").exists());
+    assert_eq!(shop.git(&["branch", "--list", "clawteam/*"]), "");
+    assert!(shop.git(&refs).contains("refs/clawteam/salvage/t/w1/"), "{}", shop.git(&refs));
+    assert_eq!(shop.git(&["worktree", "list"]).lines().count(), 1);
+    assert_eq!(shop.git_at(&other, &refs), "");
+}
+
+#[test]
 fn list_tells_the_worktrees() {
     let shop = Shop::new(&["w1", "w2"]);
     let listed = shop.json(&["list", "t"]);

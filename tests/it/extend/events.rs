@@ -108,6 +108,20 @@ fn the_lives_of_agents() {
 }
 
 #[test]
+fn whoever_attaches_to_windows() {
+    let (world, out) = listening(&["BoardAttach"]);
+    world.team(&[]);
+    // There is nothing to see yet, and then no terminal to see it in.
+    world.run(&["board", "attach", "t"]).exits(1);
+    let words = ["spawn", "tmux", "-t", "t", "-n", "w", "--no-workspace", "--", "sleep", "600"];
+    world.run(&words).exits(0);
+    world.run(&["board", "attach", "t"]).exits(1);
+    until_told(&out, &["BoardAttach t"]);
+    assert_eq!(lines(&out).len(), 1);
+    world.clear();
+}
+
+#[test]
 fn worktrees_launches_and_transports() {
     let (world, out) = listening(&[
         "BeforeWorkspaceMerge",
