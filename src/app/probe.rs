@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::startup::{Answered, Shows, Starter};
 use super::{App, equip};
-use crate::core::{AgentName, Name, Outcome, Stamp, TeamName, Window};
+use crate::core::{AgentName, Name, Outcome, Stamp, TeamName, Window, limits};
 use crate::domain::Extra;
 use crate::domain::agent::BackendKind;
 use crate::domain::agent_cli::screen::{self, Reading};
@@ -297,20 +297,26 @@ pub fn probe(
         ..Call::new(&command, BackendKind::Tmux, Level::Ask)
     };
     let line = command_line(row, &call);
-    release.screen = Some(try_out(row, line.argv, terminal, cwd, wish)?);
+    release.screen = Some(try_out(app, row, line.argv, terminal, cwd, wish)?);
     release.looked_at = app.stamp();
     save(app, row, release.clone())?;
     Ok(release)
 }
 
+/// Writes down its process and becomes the program: closing its window does not end every program.
+const NOTE_PROCESS: &str = "echo $$ >\"$0\" && exec \"$@\"";
+
 fn try_out(
+    app: &App,
     row: &AgentCli,
     command: Vec<String>,
     terminal: &dyn Terminal,
     cwd: &Path,
     wish: &Wish,
 ) -> Outcome<Seen> {
-    let mut argv = vec!["/usr/bin/env".to_owned()];
+    let note = cwd.join(".process");
+    let mut argv = ["/bin/sh", "-c", NOTE_PROCESS].map(str::to_owned).to_vec();
+    argv.extend([note.display().to_string(), "/usr/bin/env".to_owned()]);
     argv.extend(row.unset.iter().flat_map(|name| ["-u".to_owned(), name.clone()]));
     argv.extend(command);
     let (team, agent) = (TeamName::parse("probe")?, AgentName::parse(row.name.clone())?);
@@ -347,7 +353,14 @@ fn try_out(
         }
         Ok(())
     });
+    let noted = app.foreign.head(&note, 32).unwrap_or_default();
+    let pid = String::from_utf8_lossy(&noted).trim().parse().ok();
+    let process = pid.and_then(|pid| app.processes.identify(pid));
     terminal.close(&window)?;
+    if let Some(process) = process {
+        app.processes.end_group(process, limits::STOP_GRACE);
+        app.processes.end_rest(process, limits::STOP_GRACE);
+    }
     done.map(|()| seen)
 }
 

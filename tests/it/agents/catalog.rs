@@ -5,6 +5,7 @@ use std::fs;
 use super::Place;
 use crate::support::changes;
 use crate::support::tree;
+use crate::until;
 
 #[test]
 fn the_documented_form_names_the_program_first() {
@@ -93,6 +94,25 @@ fn a_row_of_the_user_is_enough_for_a_new_program_and_a_bad_one_stops_nothing() {
     let shown = place.world.run(&["agent", "show", "helper"]);
     shown.exits(0);
     assert!(shown.stdout.contains("brain") && shown.stdout.contains("--no-questions"), "{shown}");
+}
+
+/// Gemini CLI, for one, takes no notice of its window being closed.
+#[test]
+fn a_program_that_outlives_its_window_is_ended_when_it_was_probed() {
+    let place = Place::new(&[], &[]);
+    let pids = place.world.top().join("pids");
+    let body = format!(
+        "#!/bin/sh\ncase $1 in --*) exit;; esac\ntrap '' HUP TERM\n\
+         sleep 600 & echo $$ $! > {}\nprintf 'loading'\nwhile :; do sleep 1; done\n",
+        pids.display()
+    );
+    place.program("gemini", &body);
+    place.world.run(&["agent", "probe", "gemini", "--timeout", "2"]).exits(1);
+    let pids = fs::read_to_string(pids).expect("it ran");
+    assert_eq!(pids.split_whitespace().count(), 2);
+    for pid in pids.split_whitespace() {
+        until("it is gone", || !std::path::Path::new("/proc").join(pid).exists());
+    }
 }
 
 #[test]
