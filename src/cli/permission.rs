@@ -21,8 +21,8 @@ use crate::store::Dir;
 pub(super) enum PermissionCommand {
     /// List the agents that wait for an answer to a question of their own
     List {
-        /// The team
-        team: String,
+        /// The team [default: all teams]
+        team: Option<String>,
     },
     /// Show what an agent asks, in full
     Show {
@@ -78,20 +78,24 @@ pub(super) fn run(cx: &Cx, command: PermissionCommand) -> Outcome<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(cx: &Cx, team: String) -> Outcome<()> {
-    let team = TeamName::parse(team)?;
-    let requests = permission::list(&cx.app, &team)?;
+fn list(cx: &Cx, team: Option<String>) -> Outcome<()> {
+    let requests = match team {
+        Some(team) => permission::list(&cx.app, &TeamName::parse(team)?)?,
+        None => everywhere(cx)?,
+    };
     cx.out.result(&requests, || {
         if requests.is_empty() {
             return "No agent waits for an answer".into();
         }
         let mut table = Table::new("Waiting for an answer")
+            .column("Team")
             .column("Agent")
             .column("Kind")
             .prose("Question")
             .column("Digest");
         for request in &requests {
             table.row([
+                request.team.as_str(),
                 request.agent.as_str(),
                 &request.question.kind,
                 cut(&printable(&request.question.text, false), 300),
@@ -100,6 +104,18 @@ fn list(cx: &Cx, team: String) -> Outcome<()> {
         }
         table.render(cx.out.width())
     })
+}
+
+/// What the agents of all teams ask. A team that cannot be read does not hide the others.
+fn everywhere(cx: &Cx) -> Outcome<Vec<Request>> {
+    let mut requests = Vec::new();
+    for team in team::names(&cx.app)? {
+        match permission::list(&cx.app, &team) {
+            Ok(found) => requests.extend(found),
+            Err(failure) => cx.app.warn(format!("team '{team}': {}", failure.message())),
+        }
+    }
+    Ok(requests)
 }
 
 /// A question in full.

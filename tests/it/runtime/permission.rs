@@ -32,6 +32,12 @@ fn every_agent_that_waits_is_listed_with_what_it_asks() {
     assert_eq!(list[0]["text"], "Bash: rm -rf build-1");
     assert!(list[1]["text"].as_str().is_some_and(|text| text.contains("rm -rf build-1")));
     assert_eq!(list[1]["options"].as_array().map(Vec::len), Some(3));
+    stage.world.run(&["team", "spawn-team", "quiet", "-n", "lead"]).succeeds();
+    assert_eq!(stage.world.json(&["permission", "list"]), list, "of all teams");
+    assert_eq!(stage.world.json(&["permission", "list", "quiet"]), Value::Array(Vec::new()));
+    stage.world.put("teams/broken/config.json", "{");
+    let all = stage.world.run(&["--json", "permission", "list"]);
+    assert_eq!(all.warns("broken").json(), list);
     let text = stage.world.run(&["permission", "list", "t"]);
     assert!(text.succeeds().stdout.contains("rm -rf build-1"), "{text}");
     let page = stage.world.run(&["permission", "show", "t", "a"]);
