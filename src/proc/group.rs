@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, getpgrp, kill_process_group, test_kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 use super::{linux, ps};
 
@@ -20,8 +20,10 @@ const KILL_WAIT: Duration = Duration::from_secs(2);
 /// another process for as long as the group has members, so members that outlive their leader
 /// are still the right ones.
 pub(super) fn end(leader: Pid, grace: Duration) {
-    if leader == getpgrp() {
-        // Ending the group of this very process would leave the caller's work half done.
+    // Ending the group of this very process would leave the caller's work half done. Not asked of
+    // getpgrp(2): in a PID namespace that was entered without a new session, our group has no
+    // number.
+    if members(leader).contains(&std::process::id()) {
         return;
     }
     if kill_process_group(leader, Signal::TERM).is_err() {
@@ -33,6 +35,11 @@ pub(super) fn end(leader: Pid, grace: Duration) {
         let _ = kill_process_group(leader, Signal::KILL);
         wait_until_empty(leader, KILL_WAIT);
     }
+}
+
+/// The processes of a group that run.
+pub(super) fn members(leader: Pid) -> Vec<u32> {
+    if cfg!(target_os = "linux") { linux::members(leader) } else { ps::members(leader) }
 }
 
 fn wait_until_empty(leader: Pid, limit: Duration) -> bool {

@@ -58,9 +58,7 @@ impl Processes for SystemProcesses {
         if self.identify(leader.pid).is_some_and(|now| now != leader) {
             return Vec::new();
         }
-        let members =
-            if cfg!(target_os = "linux") { linux::members(group) } else { ps::members(group) };
-        let found = members.into_iter().filter_map(|pid| self.identify(pid));
+        let found = group::members(group).into_iter().filter_map(|pid| self.identify(pid));
         // A group of the same number, made after the first was gone, has only younger members
         // than its own leader; that leader was looked for above.
         found.filter(|member| member.start >= leader.start).collect()

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpgrp, kill_process_group, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process_group, waitpid};
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -128,7 +128,8 @@ const TERMINAL_WAIT: Duration = Duration::from_secs(2);
 /// Waits for the terminal; see [`crate::ports::Processes::await_terminal`].
 pub(super) fn await_terminal() {
     let deadline = Instant::now() + TERMINAL_WAIT;
-    let ours = getpgrp();
+    // The runner starts what it runs as the leader of a group of its own.
+    let ours = getpid();
     let stdin = io::stdin();
     while tcgetpgrp(&stdin).is_ok_and(|group| group != ours) && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(1));
