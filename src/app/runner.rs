@@ -253,19 +253,22 @@ fn after_end(
     }
 }
 
-/// How long tmux may take to show what an agent wrote at its very end.
-const SCREEN_WAIT: Duration = Duration::from_secs(1);
+/// How long it may take until it is known where an agent wrote its last lines, and tmux shows them.
+const SCREEN_WAIT: Duration = Duration::from_secs(2);
 
 /// The last lines that the agent showed.
 fn last_lines(app: &App, team: &TeamName, agent: &AgentName, plan: &LaunchPlan) -> Vec<String> {
     if plan.backend == BackendKind::Subprocess {
         return app.store.tail(&Key::agent_log(team, agent), LAST_LINES).unwrap_or_default();
     }
-    let record = super::liveness::record(app, team, agent.as_str());
-    let Some(window) = record.and_then(|record| record.window) else { return Vec::new() };
     let deadline = Instant::now() + SCREEN_WAIT;
     loop {
-        let lines = app.terminal.tail(&window, LAST_LINES).unwrap_or_default();
+        // Whoever opened the window may not have come to writing down which it is.
+        let record = super::liveness::record(app, team, agent.as_str());
+        let own = record.filter(|record| record.instance == plan.instance);
+        let window = own.and_then(|record| record.window);
+        let tail = window.and_then(|window| app.terminal.tail(&window, LAST_LINES).ok());
+        let lines = tail.unwrap_or_default();
         if !lines.is_empty() || Instant::now() >= deadline {
             return lines;
         }
