@@ -15,7 +15,7 @@ here=$(dirname "$0")
 printf '%s\n' "$*" > "$here/told.tmp"
 { pwd; echo "$CLAWTEAM_AGENT_NAME $CLAWTEAM_AGENT_LEADER $CLAWTEAM_AGENT_TYPE $EXTRA"; } > "$here/who"
 mv "$here/told.tmp" "$here/told"
-exec sleep 1000
+exec tail -f --pid="$TEST_PROCESS" /dev/null
 "#;
 
 fn place() -> (Crew, String) {

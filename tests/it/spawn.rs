@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
 
-use super::support::World;
+use super::support::{REGISTERED, STAY, World, exists};
 use super::until;
 
 /// A place with a tmux server of its own, which ends with the test.
@@ -75,10 +74,6 @@ const READER: &str = r#"env | sort > "$CLAWTEAM_AGENT_NAME.env.tmp"
 mv "$CLAWTEAM_AGENT_NAME.env.tmp" "$CLAWTEAM_AGENT_NAME.env"
 printf 'ready> '
 while IFS= read -r line; do printf '%s\n' "$line" >> "$CLAWTEAM_AGENT_NAME.got"; done"#;
-
-fn exists(pid: &Value) -> bool {
-    PathBuf::from(format!("/proc/{pid}")).exists()
-}
 
 #[test]
 fn an_agent_gets_its_worktree_its_identity_and_its_prompt() {
@@ -179,8 +174,7 @@ fn an_agent_in_the_background_has_a_log_and_its_own_session() {
     let read = |name: &str| fs::read_to_string(place.world.cwd().join(name)).unwrap_or_default();
     until("it knows its session", || read("sid").ends_with('\n'));
     // Ctrl-C in the terminal of whoever started it is not meant for it, nor what is typed there.
-    let ours = rustix::process::getsid(None).expect("a session").as_raw_nonzero();
-    assert_ne!(read("sid").trim(), ours.to_string());
+    assert_eq!(read("sid").trim(), record["runner"]["pid"].to_string());
     until("it has read all that there is", || place.world.cwd().join("in").exists());
     assert_eq!(read("in"), "");
     assert_eq!(place.alive("t", "w"), true);
@@ -295,11 +289,9 @@ fn a_crash_gives_the_task_back_tells_the_leader_and_starts_the_agent_again() {
     let place = Place::new();
     place.world.team(&["w"]);
     let task = place.world.task(&["Dig", "-o", "w"]);
-    let script = place.script(
-        "crash",
-        "\"$CLAWTEAM_BIN\" task update t \"$TASK\" --status in_progress >/dev/null; \
-         echo 'out of memory'; exit 9",
-    );
+    let work = "\"$CLAWTEAM_BIN\" task update t \"$TASK\" --status in_progress >/dev/null";
+    let script =
+        place.script("crash", &format!("{work}\n{REGISTERED}\necho 'out of memory'; exit 9"));
     let spawn = ["spawn", "subprocess", "--team", "t", "-n", "w", "--no-workspace", "--", &script];
     place.world.call(&spawn).env("TASK", &task).run();
     until("the breaker is open", || {
@@ -325,7 +317,7 @@ fn the_task_of_an_agent_that_was_killed_with_its_runner_can_be_claimed() {
     let place = Place::new();
     place.world.team(&["w", "other"]);
     let task = place.world.task(&["Dig"]);
-    let sleeper = place.script("sleeper", "exec sleep 600");
+    let sleeper = place.script("sleeper", STAY);
     place.in_background(&["--no-workspace"], &sleeper);
     place.world.json_as("w", &["task", "claim", "t"]);
     let record = place.until_state("t", "w", "running");
@@ -360,7 +352,7 @@ fn an_agent_runs_once_and_is_replaced_on_request_with_its_work_kept() {
 #[test]
 fn many_agents_join_a_new_team_at_once() {
     let place = Place::repository();
-    let sleeper = place.script("sleeper", "exec sleep 600");
+    let sleeper = place.script("sleeper", STAY);
     let running: Vec<_> = (0..8)
         .map(|n| {
             let name = format!("w{n}");
@@ -390,7 +382,7 @@ fn many_agents_join_a_new_team_at_once() {
 #[test]
 fn cleaning_up_saves_what_was_not_merged() {
     let place = Place::repository();
-    let sleeper = place.script("sleeper", "exec sleep 600");
+    let sleeper = place.script("sleeper", STAY);
     place.in_background(&[], &sleeper);
     let worktree = place.world.data().join("workspaces/t/w");
     fs::write(worktree.join("new"), "work\n").expect("a file can be written");

@@ -364,13 +364,15 @@ fn a_pane_that_the_user_moved_is_still_found() {
 fn ended_windows_are_kept_for_reading_until_they_are_replaced() {
     let server = Server::new();
     // tmux itself at times loses what a program wrote that ends within its first moments.
-    let argv = ["/bin/sh", "-c", "echo last words; sleep 0.3; exit 3"];
+    let argv = ["/bin/sh", "-c", "echo last words; read -r _; exit 3"];
     let old = server.try_open("t", "a", &argv, true).expect("a window");
     let other_agent = server.try_open("t", "b", &argv, true).expect("a window");
     let other_team = server.try_open("t2", "a", &argv, true).expect("a window");
     let new = server.try_open("t", "a", &argv, true).expect("a window");
     let alive = server.try_open("t", "a", &["cat", "-"], true).expect("a window");
     for window in [&old, &other_agent, &other_team, &new] {
+        until("it spoke", || server.tmux.tail(window, 9).is_ok_and(|lines| !lines.is_empty()));
+        server.ask(&["send-keys", "-t", &window.pane, "Enter"]);
         until("it ended", || server.about(window, "#{pane_dead}") == "1");
         assert!(server.tmux.exists(window));
         let tail = server.tmux.tail(window, 9).expect("lines");

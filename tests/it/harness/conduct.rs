@@ -6,6 +6,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::Stage;
+use crate::support::REGISTERED;
 use crate::until;
 
 impl Stage {
@@ -119,7 +120,8 @@ fn agents_that_do_not_get_on_end_the_conductor_with_a_reason() {
     let stage = Stage::new();
     let crash = stage.world().top().join("crash.sh");
     fs::copy(stage.agent(), &crash).expect("a file can be copied");
-    fs::write(&crash, "#!/bin/sh\necho I have no key\nsleep 0.3\nexit 4\n").expect("it is ours");
+    let body = format!("#!/bin/sh\necho I have no key\n{REGISTERED}exit 4\n");
+    fs::write(&crash, body).expect("it is ours");
     let crash = crash.display().to_string();
     let told = stage.world().run(&[
         "--json",

@@ -29,9 +29,9 @@ planner)
     contract b b 1 '"a"' | hand_in sprint-contract-002.json
     contract c c 2 '' | hand_in sprint-contract-003.json
     "$CLAWTEAM_BIN" lifecycle idle "$team" > /dev/null
-    exec sleep 1000 ;;
+    exec tail -f --pid="$TEST_PROCESS" /dev/null ;;
 executor)
-    while :; do
+    while kill -0 "$TEST_PROCESS" 2> /dev/null; do
         [ -e "$here/crash-$CLAWTEAM_AGENT_NAME" ] && exit 3
         task=$("$CLAWTEAM_BIN" --json task claim "$team" next | sed -n 's/^  "id": "\(.*\)",$/\1/p')
         if [ -n "$task" ]; then
@@ -48,7 +48,7 @@ evaluator)
     else
         echo '{"passed": true}' | hand_in eval-report.json
     fi
-    exec sleep 1000 ;;
+    exec tail -f --pid="$TEST_PROCESS" /dev/null ;;
 esac
 "##;
 

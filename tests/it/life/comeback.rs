@@ -4,7 +4,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::{CLAUDE, CODEX, Place, REGISTERED, STAY, background, exists, kill};
+use super::{CLAUDE, CODEX, COMPOSER, Place, background, kill};
+use crate::support::{REGISTERED, STAY, exists};
 use crate::until;
 
 /// Ends everything of a team as a reboot does: nobody can write anything down.
@@ -112,7 +113,7 @@ fn a_team_comes_back_after_a_reboot_with_all_that_it_had() {
 fn who_does_not_come_back_gives_its_tasks_away() {
     let place = Place::new();
     place.world.team(&["w", "v"]);
-    let sleeper = place.program("sleeper", &["exec sleep 600"]);
+    let sleeper = place.program("sleeper", &[STAY]);
     for agent in ["w", "v"] {
         place.spawn("subprocess", agent, &[], &[&sleeper]);
         let task = place.world.task(&["Dig", "-o", agent]);
@@ -121,7 +122,7 @@ fn who_does_not_come_back_gives_its_tasks_away() {
     }
     reboot(&place, &["w", "v"]);
     fs::remove_file(&sleeper).expect("it is ours");
-    place.program("sleeper2", &["exec sleep 600"]);
+    place.program("sleeper2", &[STAY]);
     let ran = place.world.run(&["--json", "team", "resume", "t"]);
     let report = ran.exits(1).json();
     for agent in ["w", "v"] {
@@ -160,7 +161,7 @@ fn one_that_had_finished_stays_finished_unless_it_is_named() {
 fn one_whose_window_was_closed_is_not_done_whatever_its_status() {
     let place = Place::new();
     place.world.team(&["w"]);
-    let polite = ["trap 'exit 0' HUP TERM\n", CLAUDE, STAY];
+    let polite = ["trap 'exit 0' HUP TERM\n", CLAUDE, COMPOSER];
     let claude = place.program("claude", &polite);
     place.spawn("tmux", "w", &["--task", "Dig"], &[&claude]);
     place.until_verified("w");
@@ -291,7 +292,7 @@ fn a_spawn_can_go_on_with_the_session_of_an_agent_that_ended() {
 fn a_single_agent_goes_on_in_its_session_or_not_at_all() {
     let place = Place::new();
     place.world.team(&["w", "v"]);
-    let (claude, sleeper) = (place.claude(), place.program("sleeper", &["exec sleep 600"]));
+    let (claude, sleeper) = (place.claude(), place.program("sleeper", &[STAY]));
     place.spawn("subprocess", "w", &["--task", "Dig"], &[&claude]);
     place.spawn("subprocess", "v", &[], &[&sleeper]);
     let id = place.until_verified("w")["sessionId"].clone();
@@ -335,7 +336,8 @@ fn without_a_session_resuming_says_so_and_starts_afresh() {
 fn codex_that_was_told_nothing_is_resumed_without_a_word() {
     let place = Place::new();
     place.world.team(&["w"]);
-    let codex = place.program("codex", &[CODEX, "[ -n \"$resumed\" ] || write unprompted\n", STAY]);
+    let codex =
+        place.program("codex", &[CODEX, "[ -n \"$resumed\" ] || write unprompted\n", COMPOSER]);
     place.spawn("subprocess", "w", &[], &[&codex]);
     let id = place.until_verified("w")["sessionId"].as_str().expect("an id").to_owned();
     place.world.json(&["team", "stop", "t"]);

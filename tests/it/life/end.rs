@@ -5,8 +5,9 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::{CLAUDE, CODEX, Place, REGISTERED, STAY, background, exists, kill};
+use super::{CLAUDE, CODEX, COMPOSER, Place, background, kill};
 use crate::support::World;
+use crate::support::{REGISTERED, STAY, exists};
 use crate::until;
 
 /// Works on the task that `$TASK` names, then goes on.
@@ -33,7 +34,7 @@ fn a_crashed_agent_comes_back_in_its_session_directory_and_environment() {
     // It crashes in its first two runs.
     let crash = "say \"env $SPECIAL $CLAWTEAM_AGENT_LEADER $PWD\"\n\
                  [ \"$(grep -c '/bin/' \"$HOME/calls\")\" -gt 2 ] || exit 9\n";
-    let claude = place.program("claude", &[CLAUDE, BEGIN_TASK, crash, STAY]);
+    let claude = place.program("claude", &[CLAUDE, BEGIN_TASK, crash, COMPOSER]);
     place
         .world
         .call(&background(&["--task", "Dig deep", "--", &claude]))
@@ -91,7 +92,7 @@ fn the_breaker_can_be_looked_at_and_reset_and_heals_by_running() {
     let shown = place.world.json(&["lifecycle", "health", "t"]);
     assert_eq!(shown["agents"][0]["state"], "open");
     assert_eq!(shown["agents"][0]["acceptsAgainInSeconds"], 0.0);
-    let sleeper = place.program("sleeper", &["exec sleep 600"]);
+    let sleeper = place.program("sleeper", &[STAY]);
     place.spawn("subprocess", "w", &[], &[&sleeper]);
     until("it is forgiven", || {
         let health = place.world.json(&["lifecycle", "health", "t", "-n", "w"]);
@@ -148,7 +149,7 @@ fn an_agent_that_is_kept_alive_goes_on_in_its_session() {
     place.world.team(&["w"]);
     let task = place.world.task(&["Dig", "-o", "w"]);
     let once = "[ \"$(grep -c '/bin/' \"$HOME/calls\")\" -gt 1 ] || exit 0\n";
-    let codex = place.program("codex", &[CODEX, BEGIN_TASK, once, STAY]);
+    let codex = place.program("codex", &[CODEX, BEGIN_TASK, once, COMPOSER]);
     let words = background(&["--keepalive", "--task", "Dig", "--", &codex]);
     place.world.call(&words).env("TASK", &task).run();
     until("it runs again", || starts(&place, "w").len() == 2);
@@ -167,7 +168,7 @@ fn an_agent_that_is_kept_alive_goes_on_in_its_session() {
 fn one_that_ends_at_once_again_and_again_is_not_kept_alive() {
     let place = Place::new();
     place.world.team(&["w"]);
-    let ends = place.program("ends", &["sleep 0.2; exit 0"]);
+    let ends = place.program("ends", &[REGISTERED, "exit 0"]);
     place.spawn("subprocess", "w", &["--keepalive"], &[&ends]);
     until("it is given up", || place.log().contains("not kept alive any more"));
     assert_eq!(starts(&place, "w").len(), 3);
@@ -214,7 +215,7 @@ fn one_that_agreed_to_end_is_not_kept_alive_and_the_requester_hears_of_it() {
     until("its runner is gone", || !exists(&place.record("w")["runner"]["pid"]));
     assert_eq!(starts(&place, "w").len(), 1);
     // A later start is not bound by it.
-    let sleeper = place.program("sleeper", &["exec sleep 600"]);
+    let sleeper = place.program("sleeper", &[STAY]);
     place.spawn("subprocess", "w", &[], &[&sleeper]);
     place.world.run(&keep).exits(0);
 }
@@ -309,7 +310,7 @@ fn what_an_agent_leaves_running_ends_with_it() {
 fn an_agent_without_its_runner_is_a_zombie_and_a_busy_one_is_not() {
     let place = Place::new();
     place.world.team(&["w", "v"]);
-    let sleeper = place.program("sleeper", &["exec sleep 600"]);
+    let sleeper = place.program("sleeper", &[STAY]);
     place.spawn("subprocess", "w", &[], &[&sleeper]);
     place.spawn("subprocess", "v", &[], &[&sleeper]);
     let check = ["lifecycle", "check-zombies", "-t", "t", "--max-hours", "0"];
@@ -338,7 +339,7 @@ fn a_silent_agent_with_a_task_is_hung_and_an_idle_one_is_not() {
     place.world.team(&["w", "idle"]);
     let task = place.world.task(&["Dig", "-o", "w"]);
     place.world.json_as("w", &["task", "update", "t", &task, "--status", "in_progress"]);
-    let sleeper = place.program("sleeper", &["exec sleep 600"]);
+    let sleeper = place.program("sleeper", &[STAY]);
     place.spawn("subprocess", "w", &[], &[&sleeper]);
     place.spawn("subprocess", "idle", &[], &[&sleeper]);
     // Both were started, and the task taken up, three hours ago.
@@ -374,7 +375,7 @@ fn a_recycled_process_number_is_not_taken_for_an_agent() {
         "pid": stranger.id(), "command": ["x"], "spawned_at": 1_700_000_000.0}});
     place.world.put("teams/t/spawn_registry.json", entry.to_string());
     assert_eq!(place.alive("w"), false);
-    let sleeper = place.program("sleeper", &["exec sleep 600"]);
+    let sleeper = place.program("sleeper", &[STAY]);
     place.spawn("subprocess", "w", &["--replace"], &[&sleeper]);
     assert!(stranger.try_wait().expect("it is ours").is_none(), "the stranger was ended");
     stranger.kill().expect("it is ours");

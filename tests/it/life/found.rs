@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 
-use super::{CLAUDE, CODEX, Place, STAY};
+use super::{CLAUDE, CODEX, COMPOSER, Place};
 use crate::until;
 
 #[test]
@@ -61,8 +61,8 @@ fn two_codex_in_one_directory_keep_their_own_sessions() {
 fn of_two_that_were_told_nothing_neither_gets_the_others_session() {
     let place = Place::new();
     // One of them writes by itself; nothing in it says whose it is, and its file is not open.
-    let codex = place.program("codex", &[CODEX, "write unprompted", STAY]);
-    let quiet = place.program("codex-cli", &[CODEX, STAY]);
+    let codex = place.program("codex", &[CODEX, "write unprompted", COMPOSER]);
+    let quiet = place.program("codex-cli", &[CODEX, COMPOSER]);
     place.spawn("subprocess", "quiet", &[], &[&quiet]);
     place.spawn("subprocess", "loud", &[], &[&codex]);
     until("it has written", || place.world.home().join(".codex/sessions/2026/11/21").exists());
@@ -77,7 +77,7 @@ fn of_two_that_were_told_nothing_neither_gets_the_others_session() {
 #[test]
 fn a_transcript_that_an_agent_has_open_is_its_own() {
     let place = Place::new();
-    let codex = place.program("codex", &[CODEX, "write unprompted; exec 9>>\"$file\"", STAY]);
+    let codex = place.program("codex", &[CODEX, "write unprompted; exec 9>>\"$file\"", COMPOSER]);
     place.spawn("subprocess", "w1", &[], &[&codex]);
     place.spawn("subprocess", "w2", &[], &[&codex]);
     let ids: HashSet<String> = ["w1", "w2"]
@@ -93,7 +93,7 @@ fn a_transcript_that_an_agent_has_open_is_its_own() {
 #[test]
 fn the_one_transcript_that_it_can_be_is_taken_for_the_latest() {
     let place = Place::new();
-    let codex = place.program("codex", &[CODEX, "write unprompted", STAY]);
+    let codex = place.program("codex", &[CODEX, "write unprompted", COMPOSER]);
     place.spawn("subprocess", "w", &[], &[&codex]);
     let session = place.until_verified("w");
     assert_eq!(session["state"]["confidence"], "latest");
@@ -108,7 +108,7 @@ fn gemini_openclaw_and_nanobot_are_found_where_they_keep_things() {
             "while [ $# -gt 0 ]; do case \"$1\" in -p) prompt=$2; shift ;; esac; shift; done\n",
             "d=\"$HOME/.gemini/tmp/proj\"; mkdir -p \"$d/chats\"; printf '%s' \"$PWD\" > \"$d/.project_root\"\n",
             "printf '{\"sessionId\":\"g-1\",\"startTime\":\"%s\",\"kind\":\"main\"}\\n{\"id\":\"1\",\"type\":\"user\",\"content\":[{\"text\":\"%s\"}]}\\n{\"id\":\"2\",\"type\":\"gemini\",\"content\":\"hm\"}\\n' \"$(now)\" \"$(json \"$prompt\")\" > \"$d/chats/session-x.jsonl\"\n",
-            STAY,
+            COMPOSER,
         ],
     );
     place.spawn("subprocess", "g", &["--task", "Dig"], &[&gemini]);
@@ -123,7 +123,7 @@ fn gemini_openclaw_and_nanobot_are_found_where_they_keep_things() {
             "d=\"${OPENCLAW_STATE_DIR:-$HOME/.openclaw}/agents/main/sessions\"; mkdir -p \"$d\"\n",
             "printf '{\"type\":\"session\",\"id\":\"u-1\",\"cwd\":\"/elsewhere\"}\\n' > \"$d/u-1.jsonl\"\n",
             "printf '{\"agent:main:%s\":{\"sessionId\":\"u-1\"}}' \"$id\" > \"$d/sessions.json\"\n",
-            STAY,
+            COMPOSER,
         ],
     );
     place.spawn("subprocess", "o", &["--task", "Dig"], &[&openclaw]);
@@ -137,7 +137,7 @@ fn gemini_openclaw_and_nanobot_are_found_where_they_keep_things() {
             "while [ $# -gt 0 ]; do case \"$1\" in -m) prompt=$2; shift ;; esac; shift; done\n",
             "d=\"$HOME/.nanobot/workspace/sessions\"; mkdir -p \"$d\"\n",
             "printf '{\"role\":\"user\",\"content\":\"%s\"}\\n' \"$(json \"$prompt\")\" > \"$d/cli_direct.jsonl\"\n",
-            STAY,
+            COMPOSER,
         ],
     );
     place.spawn("subprocess", "n", &["--task", "Dig"], &[&nanobot]);
@@ -159,7 +159,7 @@ fn a_program_that_hangs_while_it_lists_its_sessions_holds_nobody_up() {
 #[test]
 fn a_transcript_is_shown_with_its_control_characters_visible() {
     let place = Place::new();
-    let claude = place.program("claude", &[CLAUDE, "write 'a\\u001b[2Jb'", STAY]);
+    let claude = place.program("claude", &[CLAUDE, "write 'a\\u001b[2Jb'", COMPOSER]);
     place.spawn("subprocess", "w", &["--task", "Dig"], &[&claude]);
     place.until_verified("w");
     // The team is the only one with such an agent.

@@ -8,7 +8,6 @@ mod records;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
@@ -87,23 +86,14 @@ write() {
 [ -n "$prompt" ] && write "$prompt"
 "#;
 
-/// Types of the end of a fake program: it stays, reading its terminal where it has one.
-const STAY: &str = r#"
+/// How a fake program goes on: it stays, and reads its terminal where it has one.
+const COMPOSER: &str = r#"
 if [ -t 0 ]; then
   printf '❯ '
   while IFS= read -r line; do [ -n "$line" ] && write "$line"; printf '❯ '; done
 else
-  exec sleep 600
+  exec tail -f --pid="$TEST_PROCESS" /dev/null
 fi"#;
-
-/// What a program waits for that is to end by itself: that clawteam has registered this start.
-const REGISTERED: &str = r#"
-registered() {
-  instance=$(sed -n 's/.*"instance": "\([^"]*\)".*/\1/p' "$CLAWTEAM_DATA_DIR/agents/t/$CLAWTEAM_AGENT_NAME.json")
-  [ -n "$instance" ] && grep -q "$instance" "$CLAWTEAM_DATA_DIR/teams/t/spawn_registry.json"
-}
-until registered; do sleep 0.02; done
-"#;
 
 /// The words that start agent `w` of team `t` in the background.
 fn background<'a>(more: &[&'a str]) -> Vec<&'a str> {
@@ -141,11 +131,11 @@ impl Place {
     }
 
     fn claude(&self) -> String {
-        self.program("claude", &[CLAUDE, STAY])
+        self.program("claude", &[CLAUDE, COMPOSER])
     }
 
     fn codex(&self) -> String {
-        self.program("codex", &[CODEX, STAY])
+        self.program("codex", &[CODEX, COMPOSER])
     }
 
     /// Starts an agent of team `t`, without a worktree.
@@ -207,9 +197,4 @@ impl Place {
 fn kill(pid: &Value) {
     let killed = Command::new("kill").args(["-9", &pid.to_string()]).status();
     assert!(killed.expect("kill runs").success(), "{pid}");
-}
-
-fn exists(pid: &Value) -> bool {
-    let stat = fs::read_to_string(PathBuf::from(format!("/proc/{pid}/stat"))).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
 }

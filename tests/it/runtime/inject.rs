@@ -6,6 +6,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::Stage;
+use crate::support::STAY;
 use crate::until;
 
 /// A program that reads lines and knows nothing of composers.
@@ -264,7 +265,7 @@ fn a_message_can_be_sent_and_given_at_once() {
 #[test]
 fn an_agent_in_the_background_gets_it_in_its_inbox() {
     let stage = Stage::new();
-    let program = stage.program("long", "#!/bin/sh\nexec sleep 600\n");
+    let program = stage.program("long", &format!("#!/bin/sh\n{STAY}\n"));
     stage.world.json(&[
         "spawn",
         "subprocess",
@@ -292,7 +293,7 @@ fn any_program_that_reads_its_terminal_can_be_spoken_to() {
     stage.start("w", &reader, &[]);
     assert_eq!(stage.inject("w", "hello", &[]).succeeds().json()["delivery"], "typed");
     until("it is there", || stage.file("w.got").contains("</clawteam_notification>"));
-    let busy = stage.program("busy", "#!/bin/sh\necho busy\nexec sleep 600\n");
+    let busy = stage.program("busy", &format!("#!/bin/sh\necho busy\n{STAY}\n"));
     stage.start("x", &busy, &[]);
     stage.inject("x", "hello", &["--mode", "now"]).fails_with(12, "agent_not_reading");
     assert_eq!(stage.inject("x", "hello", &[]).succeeds().json()["delivery"], "queued");

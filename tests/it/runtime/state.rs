@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::{Stage, shell};
-use crate::support::{changes, tree};
+use crate::support::{STAY, changes, tree};
 use crate::until;
 
 fn kill(pid: &Value) {
@@ -42,7 +42,7 @@ fn the_end_of_a_program_is_told_with_its_status() {
     };
     ends("good", "until [ -e end ]; do sleep 0.05; done");
     ends("bad", "until [ -e end ]; do sleep 0.05; done; exit 7");
-    ends("long", "exec sleep 600");
+    ends("long", STAY);
     std::fs::write(stage.world.cwd().join("end"), "").expect("a file can be written");
     assert_eq!(stage.until_state("good", "finished")["exitCode"], 0);
     let bad = stage.until_state("bad", "dead");
@@ -66,7 +66,7 @@ fn without_hooks_the_screen_tells() {
     stage.fake("w2", &[("FAKE_START", "draft")], "ready");
     stage.inject("w", "something to do", &[]).exits(0);
     stage.until_state("w", "idle");
-    let other = stage.program("other", "#!/bin/sh\necho hello\nexec sleep 600\n");
+    let other = stage.program("other", &format!("#!/bin/sh\necho hello\n{STAY}\n"));
     stage.start("other", &other, &[]);
     assert_eq!(stage.member("other")["state"], "unknown", "nothing is guessed");
 }

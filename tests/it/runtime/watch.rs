@@ -4,6 +4,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::Stage;
+use crate::support::STAY;
 use crate::until;
 
 impl Stage {
@@ -84,7 +85,7 @@ fn what_cannot_be_passed_on_stays_in_the_inbox_until_it_can() {
 #[test]
 fn a_watch_ends_with_its_agent_and_is_refused_where_there_is_no_terminal() {
     let stage = Stage::new();
-    let program = stage.program("long", "#!/bin/sh\nexec sleep 600\n");
+    let program = stage.program("long", &format!("#!/bin/sh\n{STAY}\n"));
     stage.world.json(&[
         "spawn",
         "subprocess",

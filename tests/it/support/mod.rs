@@ -2,6 +2,7 @@
 
 pub(crate) mod app;
 mod outside;
+mod programs;
 mod ran;
 mod running;
 mod scrub;
@@ -16,6 +17,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub(crate) use programs::{REGISTERED, STAY, exists};
 pub(crate) use ran::{Ran, keys};
 pub(crate) use running::Running;
 pub(crate) use scrub::scrub;
@@ -60,6 +62,7 @@ impl World {
             .env("PATH", path)
             .env("HOME", home)
             .env("CLAWTEAM_TMUX_SOCKET", socket)
+            .env("TEST_PROCESS", std::process::id().to_string())
             // Tests run programs that nobody probed.
             .env("CLAWTEAM_PROBE_REMINDER", "false")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
