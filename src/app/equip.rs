@@ -22,10 +22,10 @@ const SERVER_MAX: Duration = Duration::from_millis(500);
 const SETTINGS_MAX: u64 = 1 << 20;
 
 /// What a program is given.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Equipment {
     /// How much it may do without asking.
-    pub(super) level: Option<Level>,
+    pub(super) level: Level,
     /// Names and kinds of dialogs that may be answered with yes.
     pub(super) allow: Vec<String>,
     /// Whether its directory is one that clawteam made or the user named.
@@ -63,7 +63,7 @@ impl Equipment {
             trusted: self.trusted,
             served: self.served,
             flags: self.flags.as_ref(),
-            ..Call::new(command, backend, self.level.unwrap_or(Level::Ask))
+            ..Call::new(command, backend, self.level)
         }
     }
 }
@@ -99,7 +99,7 @@ pub(super) fn equip(
         settings
     });
     let equipment = Equipment {
-        level: Some(options.level.unwrap_or_else(|| Level::of_skip(skip()))),
+        level: options.level.unwrap_or_else(|| Level::of_skip(skip())),
         allow: allowed(app, request),
         trusted: isolated || request.repo.is_some() || !is_everything(app, cwd),
         sandboxed: cli.permissions.sandbox_env.iter().any(|name| variable(name) == Some("1")),

@@ -100,7 +100,7 @@ pub(super) fn plan(
 }
 
 /// Whether a session has the name that its program is given at every start, and so goes on with
-/// by itself: `OpenClaw` finds a session by its name.
+/// by itself: OpenClaw finds a session by its name.
 fn is_own_name(client: Option<Client>, plan: &LaunchPlan, id: &str) -> bool {
     client == Some(Client::Openclaw) && id == format!("clawteam-{}-{}", plan.team, plan.agent)
 }

@@ -447,7 +447,7 @@ fn plan(
         prompt: line.prompt,
         paste: line.paste,
         own_settings: own.settings,
-        permissions: own.level,
+        permissions: Some(line.level),
         allow: own.allow,
         trusted: own.trusted,
         interactive: line.interactive,

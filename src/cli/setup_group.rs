@@ -23,7 +23,7 @@ pub(super) enum SetupCommand {
     Openclaw(AgentArgs),
     /// Cursor: skill, MCP server, allowed commands
     Cursor(AgentArgs),
-    /// `OpenCode`: skill, MCP server, allowed commands
+    /// OpenCode: skill, MCP server, allowed commands
     Opencode(AgentArgs),
     /// Qwen Code: skill, hooks, MCP server, allowed commands
     Qwen(AgentArgs),

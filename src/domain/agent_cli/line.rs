@@ -288,7 +288,8 @@ impl Maker<'_> {
         Some(if uuid { call.uuid } else { call.session }.to_owned())
     }
 
-    /// Adds what its permission level asks for. Returns the level that it really has.
+    /// Adds what its permission level asks for. Returns the level that it really has, as far as is
+    /// known.
     fn permissions(&mut self) -> Level {
         let (cli, call) = (self.cli, self.call);
         let table = &cli.permissions;
@@ -311,11 +312,13 @@ impl Maker<'_> {
             }
             return Level::Ask;
         }
-        let lower = [Level::Full, Level::Edit, Level::Ask];
-        let mut levels = lower.into_iter().filter(|level| *level <= call.level);
-        let level = levels.find(|level| table.of(*level).is_some()).unwrap_or(Level::Ask);
-        let known = lower.iter().any(|level| table.of(*level).is_some());
-        if level != call.level && known {
+        let known = [Level::Full, Level::Edit, Level::Ask];
+        let mut known = known.into_iter().filter(|level| table.of(*level).is_some()).peekable();
+        if known.peek().is_none() {
+            return call.level;
+        }
+        let level = known.find(|level| *level <= call.level).unwrap_or(Level::Ask);
+        if level != call.level {
             self.warnings.push(format!(
                 "{} has no permission level '{}'; it runs with '{level}'",
                 cli.name, call.level
@@ -513,7 +516,8 @@ mod tests {
             assert_eq!(made("claude", level, as_root, sandboxed), expected);
         }
         assert_eq!(made("kimi", Level::Edit, false, false), ("-w /w".into(), Level::Ask, 1));
-        assert_eq!(made("tool", Level::Full, true, false), (String::new(), Level::Ask, 0));
+        // Nobody knows what a program without a row does.
+        assert_eq!(made("tool", Level::Full, true, false), (String::new(), Level::Full, 0));
     }
 
     #[test]

@@ -7,13 +7,13 @@ use crate::domain::agent_cli::AgentCli;
 pub enum Client {
     /// Claude Code.
     Claude,
-    /// `OpenAI` Codex.
+    /// OpenAI Codex.
     Codex,
     /// Gemini CLI.
     Gemini,
-    /// `OpenCode`.
+    /// OpenCode.
     Opencode,
-    /// `OpenClaw`.
+    /// OpenClaw.
     Openclaw,
     /// nanobot.
     Nanobot,

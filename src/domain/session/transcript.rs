@@ -93,7 +93,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// A line of Claude Code, `OpenClaw`, Pi, or of one that keeps plain messages: the message is the
+/// A line of Claude Code, OpenClaw, Pi, or of one that keeps plain messages: the message is the
 /// line itself or its member `message`.
 fn message(line: &Value, found: &mut Entries) {
     let kind = word(line, "type");

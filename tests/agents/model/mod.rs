@@ -1,6 +1,6 @@
 //! A model endpoint on loopback that says what a script tells it to: enough of Anthropic's Messages
-//! API, of `OpenAI`'s Responses API and of Google's Gemini API for the real Claude Code, Codex,
-//! `OpenClaw` and Gemini CLI to do their work.
+//! API, of OpenAI's Responses API and of Google's Gemini API for the real Claude Code, Codex,
+//! OpenClaw and Gemini CLI to do their work.
 //!
 //! The path before `/v1` names the script, so that each agent can have its own. What is said next
 //! follows from the conversation in the request alone; the endpoint itself remembers nothing.

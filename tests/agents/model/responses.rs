@@ -1,4 +1,4 @@
-//! `OpenAI`'s Responses API, as Codex and `OpenClaw` call it.
+//! OpenAI's Responses API, as Codex and OpenClaw call it.
 
 use serde_json::{Value, json};
 

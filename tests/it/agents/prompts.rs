@@ -163,6 +163,10 @@ fn root_is_told_that_claude_will_ask_unless_it_is_in_a_sandbox() {
     ran.exits(0);
     let root = ran.stderr.contains("refuses --dangerously-skip-permissions for root");
     assert_eq!(root, !ran.stdout.contains("--dangerously-skip-permissions"), "{ran}");
+    let (level, bypass) = if root { ("ask", "left to you") } else { ("full", "yes") };
+    for line in [format!("Permissions: {level}\n"), format!("bypass-mode: {bypass}\n")] {
+        assert!(ran.stdout.contains(&line), "no {line:?}: {ran}");
+    }
 }
 
 #[test]
