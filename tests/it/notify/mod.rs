@@ -158,7 +158,9 @@ fn watch_tells_what_comes_and_ends_when_it_should() {
     let told = world.run(&line).succeeds().json_lines();
     let titles: Vec<_> = told.iter().map(|one| one["title"].clone()).collect();
     assert_eq!(titles, ["before", "first", "second"]);
-    let watch = world.call(&["notify", "watch", "t"]).start();
+    let mut watch = world.call(&["notify", "watch", "t"]).start();
+    // Only from then on is it sure to hear it, wherever the test was started.
+    watch.line_with("Watching");
     watch.signal(rustix::process::Signal::INT);
     watch.finish_within(Duration::from_secs(5));
 }
