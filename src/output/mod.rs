@@ -7,7 +7,10 @@ mod panel;
 mod screen;
 mod table;
 
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -197,6 +200,20 @@ pub fn say(line: &str) {
     let _ = io::stderr().lock().write_all(shown.as_bytes());
 }
 
+/// For how long a warning is not repeated: many agents can give cause to the same one at once.
+const WARNING_PAUSE: Duration = Duration::from_secs(10);
+
+fn warn(text: &str) {
+    static TOLD: Mutex<BTreeMap<String, Instant>> = Mutex::new(BTreeMap::new());
+    let now = Instant::now();
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    told.retain(|_, at| now - *at < WARNING_PAUSE);
+    if !told.contains_key(text) {
+        told.insert(text.to_owned(), now);
+        say(&format!("Warning: {text}"));
+    }
+}
+
 /// Tells a notice of the store.
 pub fn notice(notice: &Notice) {
     match notice {
@@ -204,7 +221,7 @@ pub fn notice(notice: &Notice) {
         Notice::PassedOver { reason } => {
             say(&format!("Warning: passed over: {reason} (see `clawteam doctor`)"));
         }
-        Notice::Warning { text } => say(&format!("Warning: {text}")),
+        Notice::Warning { text } => warn(text),
         Notice::Told { text } => say(text),
         Notice::Unlocked { what } => {
             say(&format!("Warning: {what} stayed locked; what is shown may be half-changed"));
@@ -253,7 +270,7 @@ pub fn read_stdin() -> Outcome<String> {
 }
 
 /// All of standard input that comes within `limit`; nothing if it is a terminal.
-pub fn read_stdin_within(limit: std::time::Duration) -> String {
+pub fn read_stdin_within(limit: Duration) -> String {
     if io::stdin().is_terminal() {
         return String::new();
     }

@@ -261,9 +261,11 @@ fn what_agents_may_do_is_said_for_all_for_one_or_by_whoever_launches() {
 #[test]
 fn what_an_agent_may_do_reaches_its_program() {
     let crew = Crew::new();
-    let claude = crew.world.cwd().join("claude");
-    fs::write(&claude, "#!/bin/sh\nsleep 600\n").expect("a file can be written");
-    fs::set_permissions(&claude, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    for program in ["claude", "kimi"] {
+        let path = crew.world.cwd().join(program);
+        fs::write(&path, "#!/bin/sh\nsleep 600\n").expect("a file can be written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    }
     crew.template("one", "[template]\ncommand = [\"./claude\"]\n[template.leader]\nname = \"l\"\n");
     let argv = |level: &str| {
         let plan =
@@ -274,6 +276,17 @@ fn what_an_agent_may_do_reaches_its_program() {
     assert!(argv("edit").contains("acceptEdits"), "{}", argv("edit"));
     let ask = argv("ask");
     assert!(!ask.contains("acceptEdits") && !ask.contains("dangerously"), "{ask}");
+    // Kimi has no such level; it is told once, however many agents it concerns.
+    let two = "[template]\ncommand = [\"./kimi\"]\n[template.leader]\nname = \"l\"\n\
+               [[template.agents]]\nname = \"w\"\n";
+    crew.template("two", two);
+    let ran = crew.world.run(&["--json", "launch", "two", "--dry-run", "--permissions", "edit"]);
+    let agents = ran.exits(0).json()["agents"].clone();
+    assert_eq!(
+        (&agents[0]["permissions"], &agents[1]["permissions"]),
+        (&"ask".into(), &"ask".into())
+    );
+    assert_eq!(ran.stderr.matches("kimi has no permission level 'edit'").count(), 1, "{ran}");
 }
 
 /// Each of eight agents gets ready only when all others have begun to.

@@ -83,8 +83,6 @@ struct Planned {
     kind: String,
     request: spawn::Request,
     retry: Option<Retry>,
-    /// What it may do without asking, if anybody says so.
-    permissions: Option<String>,
     /// What its worktree gets besides what the repository says.
     provision: Provision,
 }

@@ -189,7 +189,6 @@ fn member(
         id: app.ids.hex(12),
         kind: agent.kind.clone(),
         retry: agent.retry,
-        permissions: permissions.map(str::to_owned),
         provision: provision(template, agent),
         request: spawn::Request {
             resume: false,

@@ -60,7 +60,7 @@ pub struct PlannedAgent {
     /// Its model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// What it may do without asking, if anybody says so.
+    /// How much it may really do without asking.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions: Option<String>,
     /// The names of the variables that a profile or the template adds to its environment.
@@ -158,7 +158,7 @@ fn agent(app: &App, planned: &Planned, team: &Team, leader: bool) -> Outcome<Pla
         cwd: start.cwd,
         branch: isolated.then_some(branch),
         model: request.model.clone(),
-        permissions: planned.permissions.clone(),
+        permissions: start.permissions.map(|level| level.to_string()),
         env: request.env.keys().cloned().collect(),
         workspace: if isolated { all } else { only_ports },
         retries: planned.retry.map_or(0, |retry| retry.max_retries),
