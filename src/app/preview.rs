@@ -70,7 +70,7 @@ pub fn preview(app: &App, request: &Request) -> Outcome<Preview> {
     }
     let known = team::find(app, &request.team)?.map(|doc| doc.value);
     let new_team = known.is_none();
-    let plan = spawn::preview(app, request, &known.unwrap_or_else(|| made(app, request)))?;
+    let plan = spawn::preview(app, request, &joined(app, request, known))?;
     let row = agent_rows::catalog(app, &PathBuf::from(&plan.cwd)).find(&plan.command);
     let given = |(name, value): (&String, &String)| {
         let new = app.env.get(name) != Some(value.as_str());
@@ -142,16 +142,21 @@ fn planned(row: &AgentCli, permit: Permit<'_>) -> Vec<Planned> {
     planned.collect()
 }
 
-/// The team that would be made for the agent.
-fn made(app: &App, request: &Request) -> Team {
-    let (id, kind) = ("(new)".to_owned(), request.agent_type.clone());
-    Team {
+/// The team as it would be with the agent; one is made for it if there is none.
+fn joined(app: &App, request: &Request, known: Option<Team>) -> Team {
+    let id = || "(new)".to_owned();
+    let mut team = known.unwrap_or_else(|| Team {
         name: request.team.to_string(),
         description: String::new(),
-        lead_agent_id: id.clone(),
+        lead_agent_id: id(),
         created_at: app.stamp(),
-        members: vec![team::member(app, &request.agent, id, kind)],
+        members: Vec::new(),
         budget_cents: 0.0,
         extra: Extra::new(),
+    });
+    if team.member(request.agent.as_str()).is_none() {
+        let member = team::member(app, &request.agent, id(), request.agent_type.clone());
+        team.members.push(member);
     }
+    team
 }

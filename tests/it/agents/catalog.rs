@@ -32,6 +32,7 @@ fn a_missing_default_names_what_is_installed() {
 #[test]
 fn a_dry_run_shows_the_plan_without_secrets_and_does_nothing() {
     let place = Place::new(&["claude"], &[("MY_API_KEY", "hush-hush")]);
+    place.world.team(&["other"]);
     let before = tree(&place.world.top());
     let plan =
         place.json(&["spawn", "claude", "--team", "t", "-n", "w", "--task", "Dig", "--dry-run"]);
@@ -40,6 +41,7 @@ fn a_dry_run_shows_the_plan_without_secrets_and_does_nothing() {
     assert_eq!(plan["promptBy"], "typed");
     assert!(plan["prompt"].as_str().expect("a prompt").contains("Dig"));
     assert!(plan["env"].to_string().contains("CLAWTEAM_TEAM_NAME=t"), "{plan}");
+    assert!(plan["env"].to_string().contains("CLAWTEAM_AGENT_ID=(new)"), "{plan}");
     assert!(!plan.to_string().contains("hush-hush"), "{plan}");
     let answer = |name: &str| {
         let dialogs = plan["dialogs"].as_array().expect("dialogs");
