@@ -90,6 +90,7 @@ pub(super) fn run(cx: &Cx, command: ContextCommand) -> Outcome<ExitCode> {
         ContextCommand::Conflicts(args) => conflicts(cx, args)?,
         ContextCommand::Log { team, limit, repo } => {
             let team = TeamName::parse(team)?;
+            cx.app.warn_if_unknown(&team);
             let sides = context::sides(&cx.app, &team, repo.repo.as_deref())?;
             let entries = context::log(&cx.app, &sides, limit)?;
             cx.out.result(&entries, || log_text(cx, &team, &entries))?;
@@ -123,6 +124,7 @@ fn diff_text(work: &WorkDiff) -> String {
 
 fn files(cx: &Cx, args: TeamArgs) -> Outcome<()> {
     let team = TeamName::parse(args.team)?;
+    cx.app.warn_if_unknown(&team);
     let sides = context::sides(&cx.app, &team, args.repo.repo.as_deref())?;
     let owners = context::files(&cx.app, &sides, !args.committed)?;
     let payload: Map<String, Value> = owners
@@ -160,6 +162,7 @@ fn with_note(mut text: String, needed: bool) -> String {
 
 fn conflicts(cx: &Cx, args: TeamArgs) -> Outcome<()> {
     let team = TeamName::parse(args.team)?;
+    cx.app.warn_if_unknown(&team);
     let sides = context::sides(&cx.app, &team, args.repo.repo.as_deref())?;
     let overlaps = context::conflicts(&cx.app, &sides, !args.committed)?;
     cx.out.result(&overlaps, || conflicts_text(cx, &team, &overlaps))

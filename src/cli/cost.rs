@@ -115,6 +115,7 @@ fn report(cx: &Cx, args: ReportArgs) -> Outcome<()> {
         task_id: args.task_id,
         ..CostEvent::default()
     };
+    cx.app.warn_if_unknown(&team);
     let reported = cost::report(&cx.app, &team, event)?;
     cx.out.result(&reported, || {
         let mut text = format!("OK Cost reported: ${:.4}", dollars(reported.event.cost_cents));

@@ -307,6 +307,9 @@ fn show_log(cx: &Cx, args: LogArgs) -> Outcome<()> {
     let team = TeamName::parse(args.team)?;
     let mut messages = log::newest(&cx.app, &team, args.limit, args.agent.as_deref())?;
     messages.reverse();
+    if messages.is_empty() {
+        cx.app.warn_if_unknown(&team);
+    }
     let payload = json!({"count": messages.len(), "messages": messages});
     cx.out.result(&payload, || {
         let mut text = format!("Message history: {} message(s)", messages.len());

@@ -222,6 +222,7 @@ fn on_exit(cx: &Cx, args: OnExitArgs) -> Outcome<ExitCode> {
 
 fn check_zombies(cx: &Cx, args: ZombieArgs) -> Outcome<ExitCode> {
     let team = TeamName::parse(args.team)?;
+    cx.app.warn_if_unknown(&team);
     let zombies = zombie::zombies(&cx.app, &team, args.max_hours);
     let payload = json!({"team": team, "zombies": zombies});
     cx.out.result(&payload, || {
@@ -246,6 +247,7 @@ fn check_zombies(cx: &Cx, args: ZombieArgs) -> Outcome<ExitCode> {
 
 fn health(cx: &Cx, args: HealthArgs) -> Outcome<()> {
     let team = TeamName::parse(args.team)?;
+    cx.app.warn_if_unknown(&team);
     let agents: Vec<AgentName> = if let Some(agent) = args.agent {
         vec![AgentName::parse(agent)?]
     } else {

@@ -170,6 +170,7 @@ fn watch(cx: &Cx, args: WatchArgs) -> Outcome<()> {
 
 fn state(cx: &Cx, team: String) -> Outcome<()> {
     let team = TeamName::parse(team)?;
+    cx.app.warn_if_unknown(&team);
     let state = runtime::state(&cx.app, &team)?;
     cx.out.result(&state, || {
         let mut text = format!("Runtime state for '{team}' (throttle={}s)", state.throttle_seconds);

@@ -113,6 +113,9 @@ fn shown(session: &Session) -> String {
 
 fn show_all(cx: &Cx, team: &TeamName) -> Outcome<()> {
     let sessions = session::list(&cx.app, team)?;
+    if sessions.is_empty() {
+        cx.app.warn_if_unknown(team);
+    }
     if cx.out.is_json() {
         return cx.out.json(&sessions);
     }

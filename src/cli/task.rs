@@ -240,11 +240,15 @@ pub(super) fn run(cx: &Cx, command: TaskCommand) -> Outcome<ExitCode> {
             let team = TeamName::parse(team)?;
             let agent = agent.unwrap_or_else(|| cx.app.identity.agent_name.clone());
             let tasks = task::ready(&cx.app, &team, &agent)?;
+            if tasks.is_empty() {
+                cx.app.warn_if_unknown(&team);
+            }
             show(cx, &format!("Ready - {team}"), &tasks, "No task is ready")?;
         }
         TaskCommand::Claim { team, id, agent } => claim(cx, team, id, agent)?,
         TaskCommand::Stats { team } => {
             let team = TeamName::parse(team)?;
+            cx.app.warn_if_unknown(&team);
             let stats = task::stats(&cx.app, &team)?;
             cx.out.result(&stats, || stats_text(cx, &team, stats))?;
         }
@@ -337,6 +341,7 @@ fn claim(cx: &Cx, team: String, id: String, agent: Option<String>) -> Outcome<()
     let team = TeamName::parse(team)?;
     let id = if id == "next" { None } else { Some(TaskId::parse(id)?) };
     let agent = agent.unwrap_or_else(|| cx.app.identity.agent_name.clone());
+    cx.app.warn_if_unknown(&team);
     let task = task::claim(&cx.app, &team, id.as_ref(), &agent)?;
     cx.out.result(&task, || format!("OK Claimed\n{}", details(cx, &task)))
 }

@@ -268,3 +268,36 @@ fn a_data_directory_that_cannot_be_is_told() {
     let list = world.run(&[&below[..], &["team", "discover"]].concat());
     assert_eq!(list.succeeds().json(), json!([]));
 }
+
+#[test]
+fn nothing_is_told_of_a_team_that_is_not_there_without_saying_so() {
+    let world = World::new();
+    world.commit_a_file();
+    for command in [
+        "context files nope",
+        "context conflicts nope",
+        "context log nope",
+        "session list nope",
+        "lifecycle health nope",
+        "lifecycle check-zombies --team nope",
+        "runtime state nope",
+        "workspace list nope",
+        "task list nope",
+        "task ready nope",
+        "task claim nope next",
+        "task stats nope",
+        "notify list nope",
+        "artifact list nope",
+        "approval list nope",
+        "workflow list nope",
+        "cost show nope",
+        "cost report nope",
+        "inbox log nope",
+        "inbox receive nope",
+        "schedule list nope",
+    ] {
+        let words: Vec<&str> = command.split(' ').collect();
+        let told = world.run(&words);
+        assert!(told.stderr.contains("Team 'nope' not found"), "{told}");
+    }
+}
