@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 
 use super::environment::NoProgram;
 use super::spawn::Request;
-use super::{App, probe};
+use super::{App, probe, secret};
 use crate::core::Outcome;
 use crate::domain::agent::BackendKind;
 use crate::domain::agent_cli::{AgentCli, Call, GENERIC, Level, McpServer, OwnState, Server};
 use crate::domain::identity::is_true;
+use crate::domain::secret::Reference;
 use crate::ports::web::{WebError, WebRequest};
 use crate::store::{Dir, Key};
 
@@ -40,6 +41,8 @@ pub(super) struct Equipment {
     pub(super) mcp: Option<McpServer>,
     /// Variables that it gets.
     pub(super) env: BTreeMap<String, String>,
+    /// Variables whose values are secrets, by reference.
+    pub(super) secrets: BTreeMap<String, String>,
     /// The settings of its program that only it has: the name of their file and the text.
     pub(super) settings: Option<(String, String)>,
 }
@@ -107,6 +110,7 @@ pub(super) fn equip(
         flags: probe::flags(app, cli, &program, command, backend),
         mcp: options.mcp.then(|| own_server(app)).transpose()?,
         env,
+        secrets: server_key(app, request, cli).into_iter().collect(),
         settings: own_settings,
     };
     let reminds = is_true(&app.setting("probe_reminder"));
@@ -120,6 +124,19 @@ pub(super) fn equip(
 pub(super) fn served(app: &App, cli: &AgentCli) -> Option<bool> {
     let server = cli.server.as_ref()?;
     Some(listens(app, port(app, server, &settings(app, server))))
+}
+
+/// The variable with the key of the server that a program talks to, and where that is written,
+/// unless somebody else sets it.
+fn server_key(app: &App, request: &Request, cli: &AgentCli) -> Option<(String, String)> {
+    let server = cli.server.as_ref().filter(|server| !server.token_env.is_empty())?;
+    let (name, file) = (&server.token_env, settings_file(app, server));
+    let set = request.env.contains_key(name)
+        || request.setup.secrets.contains_key(name)
+        || app.env.get(name).is_some();
+    secret::in_json(app, &file, &server.token_at).filter(|_| !set)?;
+    let from = Reference::Json { file: file.display().to_string(), at: server.token_at.clone() };
+    Some((name.clone(), from.to_string()))
 }
 
 /// Names and kinds of dialogs that the user allowed. A key that a profile sets is meant to be

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::App;
 use crate::core::text::cut;
 use crate::core::{Diagnose, Outcome};
@@ -15,6 +17,8 @@ use crate::ports::Program;
 const COMMAND_LIMIT: Duration = Duration::from_secs(20);
 /// More than any secret.
 const SECRET_BYTES_MAX: usize = 64 * 1024;
+/// More than any file of settings.
+const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Why a secret is not to be had. Says nothing of its value.
 #[derive(Debug, thiserror::Error)]
@@ -75,10 +79,23 @@ pub fn resolve(
                 let profile = profile::find(&app.settings, &profile)?;
                 profile.env.get(&variable).cloned().unwrap_or_default()
             }
+            Reference::Json { file, at } => match in_json(app, Path::new(&file), &at) {
+                Some(value) => value,
+                None => continue,
+            },
         };
         found.insert(variable.clone(), value);
     }
     Ok(found)
+}
+
+/// The text at a place of a JSON file. None with references of its own (`${NAME}`), which only
+/// the program understands whose file it is.
+pub(super) fn in_json(app: &App, file: &Path, at: &str) -> Option<String> {
+    let bytes = app.foreign.head(file, FILE_BYTES_MAX)?;
+    let document: Value = serde_json::from_slice(&bytes).ok()?;
+    let text = document.pointer(at)?.as_str()?;
+    (!text.is_empty() && !text.contains("${")).then(|| text.to_owned())
 }
 
 /// What a command prints, without line ends at its end.

@@ -459,6 +459,7 @@ fn plan(
     };
     let mut plan = environment::fill(app, request, plan)?;
     plan.env.extend(own.env);
+    plan.sources.secrets.extend(own.secrets);
     Ok(plan)
 }
 

@@ -16,6 +16,13 @@ pub enum Reference {
         /// The variable in it.
         variable: String,
     },
+    /// `json:FILE#POINTER`: the text at that place of a JSON file, if it is there.
+    Json {
+        /// The file.
+        file: String,
+        /// The place, as a JSON pointer.
+        at: String,
+    },
 }
 
 impl Reference {
@@ -31,12 +38,17 @@ impl Reference {
 
     /// The reference that a launch plan holds.
     pub fn parse(text: &str) -> Option<Self> {
-        match text.strip_prefix("profile:").and_then(|rest| rest.rsplit_once('/')) {
-            Some((profile, variable)) => {
-                Some(Self::Profile { profile: profile.to_owned(), variable: variable.to_owned() })
-            }
-            None => Self::written(text),
+        if let Some((profile, variable)) =
+            text.strip_prefix("profile:").and_then(|rest| rest.rsplit_once('/'))
+        {
+            let (profile, variable) = (profile.to_owned(), variable.to_owned());
+            return Some(Self::Profile { profile, variable });
         }
+        if let Some((file, at)) = text.strip_prefix("json:").and_then(|rest| rest.rsplit_once('#'))
+        {
+            return Some(Self::Json { file: file.to_owned(), at: at.to_owned() });
+        }
+        Self::written(text)
     }
 }
 
@@ -46,6 +58,7 @@ impl fmt::Display for Reference {
             Self::Variable(name) => write!(f, "env:{name}"),
             Self::Command(command) => write!(f, "cmd:{command}"),
             Self::Profile { profile, variable } => write!(f, "profile:{profile}/{variable}"),
+            Self::Json { file, at } => write!(f, "json:{file}#{at}"),
         }
     }
 }
@@ -93,7 +106,12 @@ mod tests {
 
     #[test]
     fn references_are_told_from_plain_values_and_come_back_as_they_were() {
-        for text in ["env:MY_KEY", "cmd:pass show work/key", "profile:a.b/ANTHROPIC_AUTH_TOKEN"] {
+        for text in [
+            "env:MY_KEY",
+            "cmd:pass show work/key",
+            "profile:a.b/ANTHROPIC_AUTH_TOKEN",
+            "json:/home/me/#1/set.json#/gateway/auth/token",
+        ] {
             assert_eq!(Reference::parse(text).expect("a reference").to_string(), text);
         }
         for plain in ["", "x", "env:", "env:1A", "env:A-B", "cmd:", "cmd:  ", "https://x", "Env:A"]
@@ -101,6 +119,7 @@ mod tests {
             assert_eq!(Reference::parse(plain), None, "{plain}");
         }
         assert_eq!(Reference::written("profile:a/B"), None);
+        assert_eq!(Reference::written("json:a#/b"), None);
     }
 
     #[test]

@@ -91,6 +91,10 @@ pub struct Server {
     pub settings: String,
     /// Where in that file the port is, as a JSON pointer.
     pub port_at: String,
+    /// The variable that the program takes the server's key from.
+    pub token_env: String,
+    /// Where in that file the key is, as a JSON pointer.
+    pub token_at: String,
     /// Words in a command which mean that it says itself what it talks to.
     pub given: Vec<String>,
     /// What makes the program do without the server.

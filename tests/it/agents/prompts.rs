@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 
 use super::Place;
+use crate::support::tree;
 use crate::until;
 
 /// Writes its arguments down, one a line, and waits.
@@ -216,4 +217,36 @@ fn openclaw_agents_without_a_gateway_do_not_share_a_state() {
     assert_eq!(settings["$include"], own.join("openclaw.json").display().to_string());
     assert_eq!(settings["agents"]["defaults"]["cwd"], place.world.cwd().display().to_string());
     place.world.run(&["doctor"]).exits(0);
+}
+
+#[test]
+fn openclaw_gets_the_key_of_its_gateway_and_nobody_else_does() {
+    let settings =
+        |token: &str| format!("{{\"gateway\": {{\"auth\": {{\"token\": \"{token}\"}}}}}}");
+    let got = |token: &str, own: Option<&str>, backend: &str| {
+        let place = Place::new(&[], &[("FAKE_HELP", "--local"), ("OPENCLAW_GATEWAY_PORT", "1")]);
+        place.program("openclaw", ARGUMENTS);
+        let dir = place.world.home().join(".openclaw");
+        fs::create_dir(&dir).expect("a directory can be made");
+        fs::write(dir.join("openclaw.json"), settings(token)).expect("a file can be written");
+        let words = ["spawn", backend, "openclaw", "--team", "t", "-n", "w"];
+        let call = place.world.call(&words);
+        let call = own.iter().fold(call, |call, own| call.env("OPENCLAW_GATEWAY_TOKEN", own));
+        call.run();
+        let environment =
+            || fs::read_to_string(place.world.top().join("log.env")).unwrap_or_default();
+        until("it runs", || !environment().is_empty() && !place.log().is_empty());
+        place.world.run(&["team", "stop", "t"]);
+        for (path, text) in tree(&place.world.data()) {
+            let text = String::from_utf8_lossy(text.as_deref().unwrap_or_default()).into_owned();
+            assert!(!text.contains("hush-hush"), "it is written down in {}", path.display());
+        }
+        let line = |line: &str| line.strip_prefix("OPENCLAW_GATEWAY_TOKEN=").map(str::to_owned);
+        environment().lines().find_map(line)
+    };
+    for backend in ["tmux", "subprocess"] {
+        assert_eq!(got("hush-hush", None, backend).as_deref(), Some("hush-hush"));
+    }
+    assert_eq!(got("hush-hush", Some("mine"), "tmux").as_deref(), Some("mine"));
+    assert_eq!(got("${ELSEWHERE}", None, "tmux"), None, "only OpenClaw knows what that means");
 }
