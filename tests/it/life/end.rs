@@ -34,10 +34,15 @@ fn a_crashed_agent_comes_back_in_its_session_directory_and_environment() {
     // It crashes in its first two runs.
     let crash = "say \"env $SPECIAL $CLAWTEAM_AGENT_LEADER $PWD\"\n\
                  [ \"$(grep -c '/bin/' \"$HOME/calls\")\" -gt 2 ] || exit 9\n";
-    let claude = place.program("claude", &[CLAUDE, BEGIN_TASK, crash, COMPOSER]);
+    let claude = place.program("claude", &[CLAUDE, BEGIN_TASK, REGISTERED, crash, COMPOSER]);
+    let skill = place.world.home().join(".claude/skills/careful");
+    fs::create_dir_all(&skill).expect("a directory can be made");
+    fs::write(skill.join("SKILL.md"), "Measure twice.\n").expect("a file can be written");
+    let options = ["--task", "Dig deep", "--skill", "careful", "--permissions", "edit"];
+    let words = "spawn subprocess --team t -n w --no-workspace".split(' ').collect::<Vec<_>>();
     place
         .world
-        .call(&background(&["--task", "Dig deep", "--", &claude]))
+        .call(&[&words[..], &options, &["--", &claude]].concat())
         .env("TASK", &task)
         .env("SPECIAL", "kept")
         .run();
@@ -51,6 +56,13 @@ fn a_crashed_agent_comes_back_in_its_session_directory_and_environment() {
             "{call}"
         );
         assert!(!call.contains("--session-id"), "{call}");
+    }
+    for call in &calls {
+        assert!(call.contains("--permission-mode acceptEdits"), "{call}");
+        assert!(
+            call.contains("--append-system-prompt") && call.contains("Measure twice."),
+            "{call}"
+        );
     }
     let text = || fs::read_to_string(place.world.home().join("calls")).expect("calls");
     until("it has told its environment", || text().matches("\nenv ").count() == 3);
@@ -149,7 +161,7 @@ fn an_agent_that_is_kept_alive_goes_on_in_its_session() {
     place.world.team(&["w"]);
     let task = place.world.task(&["Dig", "-o", "w"]);
     let once = "[ \"$(grep -c '/bin/' \"$HOME/calls\")\" -gt 1 ] || exit 0\n";
-    let codex = place.program("codex", &[CODEX, BEGIN_TASK, once, COMPOSER]);
+    let codex = place.program("codex", &[CODEX, BEGIN_TASK, REGISTERED, once, COMPOSER]);
     let words = background(&["--keepalive", "--task", "Dig", "--", &codex]);
     place.world.call(&words).env("TASK", &task).run();
     until("it runs again", || starts(&place, "w").len() == 2);
