@@ -61,10 +61,10 @@ fn is_meta(name: &str) -> bool {
 fn kind_of(name: &str) -> &'static str {
     match name {
         gate::SPEC => "spec",
-        gate::EVALUATION => "evaluation",
         gate::MANIFEST => "manifest",
         _ if contract::is_contract_file(name) => "contract",
         _ if gate::is_approval(name) => "approval",
+        _ if gate::is_evaluation(name) => "evaluation",
         _ => "artifact",
     }
 }
@@ -84,13 +84,17 @@ pub fn add(app: &App, team: &TeamName, id: &Name, new: NewArtifact) -> Outcome<(
     if contract::is_contract_file(name.as_str()) {
         contract::read(name.as_str(), &content).map_err(bad)?;
     }
-    if name.as_str() == gate::EVALUATION {
+    if gate::is_evaluation(name.as_str()) {
         serde_json::from_slice::<serde_json::Value>(&content)
             .map_err(|error| bad(format!("{name} is not JSON: {error}")))?;
     }
     change(app, team, id, |run| {
-        let puts = keep(app, team, run, name.as_str(), content, kind.as_deref())?;
-        Ok((run.artifacts[name.as_str()].clone(), puts))
+        let name = match name.as_str() {
+            gate::EVALUATION => run.evaluation_of(&app.identity.agent_name),
+            other => other.to_owned(),
+        };
+        let puts = keep(app, team, run, &name, content, kind.as_deref())?;
+        Ok((run.artifacts[&name].clone(), puts))
     })
 }
 

@@ -232,10 +232,16 @@ fn waiting_for(
                 reasons.push(reason);
             }
         }
-        Some(EVALUATOR) if !run.artifacts.contains_key(gate::EVALUATION) => {
+        Some(EVALUATOR) => {
             // An evaluator that ended well without a report had nothing to complain of.
-            let ended = |(_, seen): &(Hand, Seen)| matches!(seen, Seen::Ended(Some(0), _));
-            if !seen.iter().all(ended) || seen.is_empty() {
+            let open = |(hand, seen): &&(Hand, Seen)| {
+                !run.is_evaluated_by(&hand.name) && !matches!(seen, Seen::Ended(Some(0), _))
+            };
+            let open: Vec<&str> =
+                seen.iter().filter(open).map(|(hand, _)| hand.name.as_str()).collect();
+            if !open.is_empty() {
+                reasons.push(format!("{} of {}", gate::EVALUATION, open.join(", ")));
+            } else if seen.is_empty() && !run.artifacts.contains_key(gate::EVALUATION) {
                 reasons.push(format!("{} of the evaluation", gate::EVALUATION));
             }
         }
@@ -363,7 +369,7 @@ fn is_needed(
             let ours = |task: &Task| task.owner.is_empty() || task.owner == hand.name;
             open.iter().any(|task| !is_stuck(task) && ours(task))
         }
-        EVALUATOR => exit_code != Some(0) && !run.artifacts.contains_key(gate::EVALUATION),
+        EVALUATOR => exit_code != Some(0) && !run.is_evaluated_by(&hand.name),
         _ => exit_code != Some(0),
     })
 }

@@ -247,16 +247,17 @@ pub fn start(app: &App, team: &TeamName, new: NewHarness) -> Outcome<Harness> {
 fn facts(app: &App, team: &TeamName, run: &Harness) -> Outcome<Facts> {
     let id = id_of(run)?;
     let open = |task: &&crate::domain::task::Task| task.status != TaskStatus::Completed;
-    let report = run.artifacts.contains_key(gate::EVALUATION);
-    let report = report.then(|| Name::parse(gate::EVALUATION)).transpose()?;
-    let report = match report {
-        Some(name) => app.store.backend().read(&Key::harness_artifact(team, &id, &name))?,
-        None => None,
-    };
+    let mut evaluation_failed = None;
+    for name in run.artifacts.keys().filter(|name| gate::is_evaluation(name)) {
+        let key = Key::harness_artifact(team, &id, &Name::parse(name.as_str())?);
+        let report = app.store.backend().read(&key)?;
+        let failure = report.and_then(|blob| gate::evaluation_failure(&blob.bytes));
+        evaluation_failed = evaluation_failed.or(failure);
+    }
     Ok(Facts {
         open_tasks: task::all(app, team)?.iter().filter(open).count(),
         contract_problems: work::problems(app, team, &id)?,
-        evaluation_failed: report.and_then(|blob| gate::evaluation_failure(&blob.bytes)),
+        evaluation_failed,
     })
 }
 

@@ -28,6 +28,16 @@ pub const EVALUATION: &str = "eval-report.json";
 /// The artifact that says what came of the run.
 pub const MANIFEST: &str = "ship-manifest.json";
 
+/// What the evaluation is called that one of several evaluators hands in.
+pub fn evaluation_by(agent: &str) -> String {
+    format!("eval-report.{agent}.json")
+}
+
+/// Whether an artifact is an evaluation, of all that was made or by one of several evaluators.
+pub fn is_evaluation(name: &str) -> bool {
+    name.starts_with("eval-report.") && name.rsplit('.').next() == Some("json")
+}
+
 /// The artifact that an approval of `phase` is.
 pub fn approval_name(phase: &str) -> String {
     format!("approval-{phase}.json")

@@ -272,6 +272,21 @@ impl Harness {
             .filter(move |hand| role == Some(hand.role.as_str()) && hand.visit >= shift)
     }
 
+    /// What an evaluation is called that `agent` hands in now: each of several evaluators has one
+    /// of its own, so that none hides what another one found.
+    pub fn evaluation_of(&self, agent: &str) -> String {
+        let among = self.wanted(EVALUATOR) > 1
+            && self.role() == Some(EVALUATOR)
+            && self.on_shift().any(|hand| hand.name == agent);
+        if among { gate::evaluation_by(agent) } else { gate::EVALUATION.to_owned() }
+    }
+
+    /// Whether the evaluation by `agent` is there, or one for all.
+    pub fn is_evaluated_by(&self, agent: &str) -> bool {
+        let there = |name: &str| self.artifacts.contains_key(name);
+        there(gate::EVALUATION) || there(&gate::evaluation_by(agent))
+    }
+
     /// How many agents a role has.
     pub fn wanted(&self, role: &str) -> usize {
         let executors = self.agent_count.max(1);
@@ -344,7 +359,7 @@ impl Harness {
         let last_evaluation = self.phases.iter().rposition(|p| self.role_of(p) == Some(EVALUATOR));
         let evaluated = last_evaluation.is_some_and(|evaluation| to <= evaluation);
         let withdrawn =
-            |name: &String| again.contains(name) || (evaluated && name == gate::EVALUATION);
+            |name: &String| again.contains(name) || (evaluated && gate::is_evaluation(name));
         self.artifacts.retain(|name, _| !withdrawn(name));
         let left = std::mem::replace(&mut self.current_phase, phase.to_owned());
         self.phase_history.push(PhaseEnd {

@@ -93,10 +93,16 @@ fn a_planner_stays_for_the_plan_and_executors_come_with_their_phase() {
     assert_eq!(names(&run), ["executor-2", "executor-3"]);
     run.hands.iter_mut().for_each(|hand| hand.started = true);
     run.advance(now());
+    run.evaluator_count = 2;
     assert!(run.plan_hands(&now(), &mut fresh));
-    assert_eq!(names(&run), ["evaluator-4"]);
+    assert_eq!(names(&run), ["evaluator-4", "evaluator-5"]);
+    assert_eq!(run.evaluation_of("evaluator-5"), "eval-report.evaluator-5.json");
+    assert_eq!(run.evaluation_of("me"), "eval-report.json");
+    run.artifacts.insert(run.evaluation_of("evaluator-5"), "x".into());
+    assert!(run.is_evaluated_by("evaluator-5") && !run.is_evaluated_by("evaluator-4"));
     // Back: the same executors in their old worktrees, to be started again.
     assert!(run.roll_back("execute", now()));
+    assert!(!run.is_evaluated_by("evaluator-5"));
     assert!(run.plan_hands(&now(), &mut fresh));
     assert_eq!(names(&run), ["executor-2", "executor-3"]);
     assert!(run.on_shift().all(|hand| !hand.started));

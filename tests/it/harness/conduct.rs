@@ -204,6 +204,24 @@ fn an_evaluation_that_failed_stops_the_run_until_somebody_goes_back() {
 }
 
 #[test]
+fn all_evaluators_are_heard_and_one_that_is_not_content_is_enough() {
+    let stage = Stage::new();
+    fs::write(stage.world().top().join("one-fails"), "").expect("a file can be written");
+    let options = ["--agents", "1", "--evaluators", "2", "--human-gates", "none"];
+    let conductor = stage.conduct(&options);
+    let is_report = |name: &Value| name.as_str().is_some_and(|n| n.starts_with("eval-report.eval"));
+    stage.until_phase("verify", |status| {
+        let artifacts = status["artifacts"].as_array().expect("a list");
+        artifacts.iter().filter(|name| is_report(name)).count() == 2
+    });
+    let status = stage.status();
+    let reason = status["gate_reason"].as_str().expect("a reason");
+    assert!(reason.contains("did not pass: part b is wrong"), "{reason}");
+    conductor.signal(Signal::TERM);
+    conductor.finish().exits(0);
+}
+
+#[test]
 fn an_agent_cannot_approve_its_own_work() {
     let stage = Stage::new();
     let conductor = stage.conduct(&[]);

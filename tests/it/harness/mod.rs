@@ -43,7 +43,7 @@ executor)
         fi
     done ;;
 evaluator)
-    if [ -e "$here/fail" ]; then
+    if [ -e "$here/fail" ] || { [ -e "$here/one-fails" ] && mkdir "$here/failed" 2> /dev/null; }; then
         echo '{"passed": false, "summary": "part b is wrong"}' | hand_in eval-report.json
     else
         echo '{"passed": true}' | hand_in eval-report.json
