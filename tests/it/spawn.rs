@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -206,6 +207,21 @@ fn a_relative_data_directory_is_the_same_for_an_agent_that_works_elsewhere() {
         assert!(status.contains("Team: t"), "it sees its team: {status}");
         place.world.call(&["team", "cleanup", "t", "--force", "--data-dir", "here"]).run().exits(0);
     }
+}
+
+#[test]
+fn an_agent_that_does_not_read_is_given_up_after_the_time_that_was_set() {
+    // With the usual time, waiting for both would take longer than the test allows.
+    let place = Place::with(&[("CLAWTEAM_SPAWN_READY_TIMEOUT", "1")]);
+    let busy = place.script("busy", &format!("echo busy\n{STAY}"));
+    let spawn = |agent: &str, options: &[&str]| {
+        let words = ["--json", "spawn", "tmux", "-t", "t", "-n", agent];
+        place.world.call(&[&words[..], options, &["--", &busy]].concat()).start()
+    };
+    let told = spawn("w", &["--task", "Dig"]).finish_within(Duration::from_secs(20));
+    assert_eq!(told.exits(1).json()["prompt"], "not_ready");
+    let told = spawn("v", &["--wait-ready"]).finish_within(Duration::from_secs(20));
+    assert!(told.exits(1).stderr.contains("not seen to become ready"), "{told}");
 }
 
 #[test]

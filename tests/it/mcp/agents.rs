@@ -66,7 +66,12 @@ fn an_agent_is_started_its_work_is_seen_and_merged() {
         "Agent: w\nBranch: clawteam/t/w\nCommits: 1\nFiles changed: 1\nLines: +1/-0\n- new.txt\n\
          - draft (not committed)"
     );
-    let merged = client.tool("workspace_merge", agent);
+    // The team knows its repository; whoever asks may be anywhere.
+    let mut outside = Client::greeted(crew.world.call(&["mcp"]).at(&crew.world.top()));
+    assert_eq!(outside.tool("workspace_agent_diff", agent.clone()), diff);
+    assert_eq!(outside.tool("workspace_file_owners", json!({"team_name": "t"})), owners);
+    assert_eq!(outside.tool("workspace_agent_summary", agent.clone())["summary"], summary);
+    let merged = outside.tool("workspace_merge", agent);
     assert_eq!((&merged["status"], &merged["target"]), (&json!("merged"), &json!("main")));
     let read = fs::read_to_string(crew.world.cwd().join("new.txt"));
     assert_eq!(read.expect("it is merged"), "one\n");

@@ -1,5 +1,6 @@
 //! Giving a text to an agent.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use rustix::process::Signal;
@@ -51,6 +52,46 @@ fn an_idle_agent_gets_the_text_and_is_seen_to_take_it() {
                     <recommended_next_action>\ndo it\n</recommended_next_action>\n\
                     </clawteam_notification>\n--\n";
     assert_eq!(stage.file("w.got"), expected);
+}
+
+/// A terminal, which is a pane of a tmux server of its own.
+struct Outer(PathBuf);
+
+impl Outer {
+    fn ask(&self, arguments: &[&str]) -> String {
+        let mut tmux = Command::new("tmux");
+        tmux.arg("-S").arg(&self.0).args(arguments).env_remove("TMUX");
+        String::from_utf8_lossy(&tmux.output().expect("tmux runs").stdout).into_owned()
+    }
+}
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        self.ask(&["kill-server"]);
+    }
+}
+
+#[test]
+fn an_agent_gets_it_while_somebody_watches_the_team() {
+    let stage = Stage::new();
+    stage.fake("w", &[], "ready");
+    stage.fake("x", &[], "ready");
+    let outer = Outer(stage.world.top().join("outer.socket"));
+    let watch = format!(
+        "CLAWTEAM_DATA_DIR='{}' CLAWTEAM_TMUX_SOCKET='{}' exec '{}' board attach t",
+        stage.world.data().display(),
+        stage.world.top().join("tmux.socket").display(),
+        env!("CARGO_BIN_EXE_clawteam")
+    );
+    outer.ask(&["new-session", "-d", "-s", "me", "-x", "120", "-y", "40", &watch]);
+    let marks = || outer.ask(&["capture-pane", "-p", "-t", "=me:"]).matches('❯').count();
+    until("both are shown side by side", || marks() == 2);
+    for agent in ["w", "x"] {
+        let told = stage.inject(agent, "hello", &[]).succeeds().json();
+        assert_eq!(told["delivery"], "typed");
+        assert!(stage.file(&format!("{agent}.got")).contains("hello"), "{told}");
+    }
+    assert!(marks() >= 2, "they are still watched");
 }
 
 #[test]
