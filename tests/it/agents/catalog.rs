@@ -26,7 +26,8 @@ fn a_missing_default_names_what_is_installed() {
     let error = ran.json();
     assert_eq!(error["code"], "command_not_found", "{error}");
     let hint = error["hint"].as_str().expect("a hint");
-    assert!(hint.contains("codex, pi"), "{hint}");
+    // Besides what else this machine has.
+    assert!(hint.contains("codex") && hint.contains("pi"), "{hint}");
 }
 
 #[test]

@@ -4,28 +4,18 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::{CLAUDE, CODEX, COMPOSER, Place, background, kill};
-use crate::support::{REGISTERED, STAY, exists};
+use super::{CLAUDE, CODEX, COMPOSER, Place, background};
+use crate::support::{REGISTERED, STAY, exists, kill};
 use crate::until;
 
 /// Ends everything of a team as a reboot does: nobody can write anything down.
 fn reboot(place: &Place, agents: &[&str]) {
     let records: Vec<Value> = agents.iter().map(|agent| place.record(agent)).collect();
     // The runners first: they would see the ends of their agents.
-    for record in &records {
-        kill(&record["runner"]["pid"]);
-    }
-    for record in &records {
-        if exists(&record["process"]["pid"]) {
-            kill(&record["process"]["pid"]);
-        }
-    }
+    let runners = records.iter().map(|record| &record["runner"]["pid"]);
+    let programs = records.iter().map(|record| &record["process"]["pid"]);
+    kill(&runners.chain(programs).collect::<Vec<_>>());
     place.world.tmux(&["kill-server"]);
-    for record in &records {
-        until("it is gone", || {
-            !exists(&record["process"]["pid"]) && !exists(&record["runner"]["pid"])
-        });
-    }
 }
 
 fn of<'v>(report: &'v Value, agent: &str) -> &'v Value {
@@ -234,7 +224,7 @@ fn an_agent_whose_runner_was_killed_is_taken_in_hand_again() {
     place.spawn("subprocess", "w", &["--task", "Dig"], &[&claude]);
     place.until_verified("w");
     let record = place.until_state("w", "running");
-    kill(&record["runner"]["pid"]);
+    kill(&[&record["runner"]["pid"]]);
     until("its runner is gone", || !exists(&record["runner"]["pid"]));
     let report = place.world.json(&["team", "resume", "t"]);
     assert_eq!(of(&report, "w")["status"], "resumed", "{report}");

@@ -5,9 +5,9 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::{CLAUDE, CODEX, COMPOSER, Place, background, kill};
+use super::{CLAUDE, CODEX, COMPOSER, Place, background};
 use crate::support::World;
-use crate::support::{REGISTERED, STAY, exists};
+use crate::support::{REGISTERED, STAY, exists, kill};
 use crate::until;
 
 /// Works on the task that `$TASK` names, then goes on.
@@ -328,7 +328,7 @@ fn an_agent_without_its_runner_is_a_zombie_and_a_busy_one_is_not() {
     let check = ["lifecycle", "check-zombies", "-t", "t", "--max-hours", "0"];
     assert_eq!(place.world.json(&check), json!({"team": "t", "zombies": []}));
     let record = place.until_state("w", "running");
-    kill(&record["runner"]["pid"]);
+    kill(&[&record["runner"]["pid"]]);
     until("its runner is gone", || !exists(&record["runner"]["pid"]));
     let told = place.world.run(&[&["--json"], &check[..]].concat()).exits(1).json();
     let zombie = &told["zombies"][0];

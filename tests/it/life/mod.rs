@@ -8,7 +8,6 @@ mod records;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 
 use serde_json::Value;
 
@@ -192,9 +191,4 @@ impl Place {
         let member = members.into_iter().find(|member| member["name"] == agent);
         member.expect("it is a member")["alive"].clone()
     }
-}
-
-fn kill(pid: &Value) {
-    let killed = Command::new("kill").args(["-9", &pid.to_string()]).status();
-    assert!(killed.expect("kill runs").success(), "{pid}");
 }

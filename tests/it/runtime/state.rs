@@ -2,16 +2,11 @@
 
 use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Stage, shell};
-use crate::support::{STAY, changes, tree};
+use crate::support::{STAY, changes, kill, tree};
 use crate::until;
-
-fn kill(pid: &Value) {
-    let killed = Command::new("kill").args(["-9", &pid.to_string()]).status();
-    assert!(killed.expect("kill runs").success());
-}
 
 #[test]
 fn idle_and_dead_never_look_the_same() {
@@ -23,8 +18,7 @@ fn idle_and_dead_never_look_the_same() {
     assert_eq!((&idle["alive"], &idle["stateSource"]), (&json!(true), &json!("hook")));
     let record = stage.world.document("agents/t/w.json");
     // Its runner first: nobody is left to write down how it ended.
-    kill(&record["runner"]["pid"]);
-    kill(&record["process"]["pid"]);
+    kill(&[&record["runner"]["pid"], &record["process"]["pid"]]);
     let dead = stage.until_state("w", "dead");
     assert_eq!((&dead["alive"], &dead["stateSource"]), (&json!(false), &json!("runner")));
     assert_eq!(stage.world.document("agents/t/w.state.json")["state"], "idle", "the hook's word");

@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub(crate) use programs::{REGISTERED, STAY, exists};
+pub(crate) use programs::{REGISTERED, STAY, exists, kill};
 pub(crate) use ran::{Ran, keys};
 pub(crate) use running::Running;
 pub(crate) use scrub::scrub;
