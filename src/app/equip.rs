@@ -81,9 +81,7 @@ pub(super) fn equip(
     cwd: &Path,
     isolated: bool,
 ) -> Outcome<Equipment> {
-    let path = app.env.get("PATH").unwrap_or_default();
-    let name = command.first().map_or("", String::as_str);
-    let program = app.processes.find_program(name, cwd, path).unwrap_or_else(|| name.into());
+    let program = probe::file(app, command, cwd);
     let options = &request.options;
     let skip =
         || request.skip_permissions.unwrap_or_else(|| is_true(&app.setting("skip_permissions")));

@@ -5,7 +5,7 @@
 //! nothing; what was seen in a terminal counts for the version of tmux that it was seen in.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -157,8 +157,32 @@ fn subcommand(row: &AgentCli, command: &[String], backend: BackendKind) -> Vec<S
     }
 }
 
-/// The options that the program's help shows for a command line, if that is known. A program that
-/// has options which not every release has is asked, once for each release.
+/// The file of the program of a command that is run in `cwd`.
+pub(super) fn file(app: &App, command: &[String], cwd: &Path) -> PathBuf {
+    let path = app.env.get("PATH").unwrap_or_default();
+    let name = command.first().map_or("", String::as_str);
+    app.processes.find_program(name, cwd, path).unwrap_or_else(|| name.into())
+}
+
+/// The row of the program of `command` as it is for the release that is installed.
+pub(super) fn of_release(
+    app: &App,
+    row: AgentCli,
+    command: &[String],
+    backend: BackendKind,
+    cwd: &Path,
+) -> AgentCli {
+    if row.releases.is_empty() {
+        return row;
+    }
+    match flags(app, &row, &file(app, command, cwd), command, backend) {
+        Some(flags) => row.of_release(&flags).clone(),
+        None => row,
+    }
+}
+
+/// The options that the program's help shows for a command line, if that is known. A program whose
+/// releases differ in what the row says of them is asked, once for each release.
 pub(super) fn flags(
     app: &App,
     row: &AgentCli,
@@ -172,7 +196,7 @@ pub(super) fn flags(
     let stored = known.as_ref().and_then(|known| known.flags.get(&form)).cloned();
     let flags = match stored {
         Some(flags) => flags,
-        None if row.optional.is_empty() => return None,
+        None if row.optional.is_empty() && row.releases.is_empty() => return None,
         None => {
             let flags = help(app, row, program, &words).unwrap_or_default();
             let mut release = known.or_else(|| signature(app, program))?;
@@ -280,12 +304,15 @@ pub fn probe(
     release.version = version.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or("").into();
     release.flags.clear();
     let command = [program.display().to_string()];
-    for backend in [BackendKind::Tmux, BackendKind::Subprocess] {
+    let mut learn = |row: &AgentCli, backend| {
         let words = subcommand(row, &command, backend);
-        let flags = help(app, row, program, &words).unwrap_or_default();
-        release.flags.insert(words.join(" "), flags);
-    }
-    let own = subcommand(row, &command, BackendKind::Tmux).join(" ");
+        let flags = || help(app, row, program, &words).unwrap_or_default();
+        release.flags.entry(words.join(" ")).or_insert_with(flags).clone()
+    };
+    let flags = learn(row, BackendKind::Tmux);
+    let row = row.of_release(&flags);
+    learn(row, BackendKind::Subprocess);
+    let flags = learn(row, BackendKind::Tmux);
     let place = cwd.display().to_string();
     // As an agent is started, so that what is learned is true of one.
     let call = Call {
@@ -293,7 +320,7 @@ pub fn probe(
         session: "clawteam-probe",
         uuid: &Uuid::new_v4().to_string(),
         served: equip::served(app, row),
-        flags: release.flags.get(&own).filter(|flags| !flags.is_empty()),
+        flags: Some(&flags).filter(|flags| !flags.is_empty()),
         ..Call::new(&command, BackendKind::Tmux, Level::Ask)
     };
     let line = command_line(row, &call);

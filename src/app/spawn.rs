@@ -8,7 +8,8 @@ use super::provision::{self, Terms};
 use super::start::{self, Started};
 use super::workspace::{self, Prepared};
 use super::{
-    App, agent_rows, agents, context, environment, equip, hook, liveness, plugin, restart, team,
+    App, agent_rows, agents, context, environment, equip, hook, liveness, plugin, probe, restart,
+    team,
 };
 use crate::core::{AgentName, Diagnose, Outcome, TeamName, text};
 use crate::domain::Extra;
@@ -419,6 +420,7 @@ fn plan(
     let mut command = request.command.clone();
     program.clone_into(&mut command[0]);
     let cli = agent_rows::catalog(app, cwd).find(&command);
+    let cli = probe::of_release(app, cli, &command, backend, cwd);
     let resumed = resumed(app, request, &cli)?;
     let own = equip::equip(app, request, &cli, &command, backend, cwd, branch.is_some())?;
     let call = Call {

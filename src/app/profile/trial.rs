@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::apply_as;
 use crate::app::spawn::SpawnError;
-use crate::app::{App, secret};
+use crate::app::{App, agent_rows, probe, secret};
 use crate::core::Outcome;
 use crate::domain::agent::BackendKind;
 use crate::domain::agent_cli::{self, Call, Level};
@@ -64,7 +64,9 @@ pub fn trial(
     let ready = apply_as(app, name, profile, None)?;
     let cwd = directory(cwd)?;
     crate::app::spawn::find_program(app, &ready.command, &cwd)?;
-    let row = agent_cli::find(&ready.command);
+    let (command, backend) = (&ready.command, BackendKind::Subprocess);
+    let row = agent_rows::catalog(app, &cwd).find(command);
+    let row = probe::of_release(app, row, command, backend, &cwd);
     let asked = prompt.unwrap_or(DEFAULT_PROMPT);
     let line = agent_cli::command_line(
         &row,
@@ -75,7 +77,7 @@ pub fn trial(
             session: &format!("clawteam-profile-test-{}", app.ids.hex(6)),
             uuid: &crate::app::spawn::uuid(&app.ids.hex(32)),
             prompt: Some(asked),
-            ..Call::new(&ready.command, BackendKind::Subprocess, Level::Full)
+            ..Call::new(command, backend, Level::Full)
         },
     );
     let known = |variable: &str| app.env.get(variable).map(str::to_owned);

@@ -209,8 +209,22 @@ pub(super) fn file_name(program: &str) -> &str {
     program.rsplit('/').next().unwrap_or(program)
 }
 
-fn row(table: Table) -> Result<AgentCli, toml::de::Error> {
-    Ok(finished(table.try_into()?))
+/// What is read of a running program whose release nobody asked for.
+const OF_ALL_RELEASES: [&str; 5] = ["name", "programs", "screen", "dialog", "release"];
+
+fn row(mut table: Table) -> Result<AgentCli, toml::de::Error> {
+    let mut row: AgentCli = table.clone().try_into()?;
+    table.remove("release");
+    for release in &mut row.releases {
+        if let Some(key) = OF_ALL_RELEASES.iter().find(|key| release.changes.contains_key(**key)) {
+            let reason = format!("release: '{key}' is the same for all releases");
+            return Err(serde::de::Error::custom(reason));
+        }
+        let mut changed = table.clone();
+        merge(&mut changed, release.changes.clone());
+        release.row = Some(Box::new(finished(changed.try_into()?)));
+    }
+    Ok(finished(row))
 }
 
 /// Fills in what every row has.
@@ -338,8 +352,26 @@ mod tests {
     }
 
     #[test]
+    fn releases_that_differ_are_told_by_the_help_of_the_program() {
+        let shows = |options: &str| options.split(' ').map(str::to_owned).collect();
+        let row = Catalog::built_in().named("opencode").expect("it is known");
+        let old = row.of_release(&shows("--help --session"));
+        assert_eq!(old.prompt.tmux, ["-p", "{prompt}"]);
+        let new = row.of_release(&shows("--auto --prompt --session"));
+        assert_eq!((&*new.run.subprocess, new.prompt.tmux.len()), (&["run".to_owned()][..], 0));
+        assert_eq!((&new.name, &new.resume), (&row.name, &row.resume));
+        let own = file("opencode", "[[release]]\nshows = '--x'\nresume = ['-r', '{}']\n");
+        let (catalog, bad) = Catalog::built_in().with(&[own]);
+        assert_eq!(bad, []);
+        let row = catalog.named("opencode").expect("it is known");
+        assert_eq!(row.of_release(&shows("--x")).resume.tmux, ["-r", "{}"]);
+    }
+
+    #[test]
     fn a_bad_row_is_told_with_its_line_and_stops_no_other() {
         let files = [
+            file("e", "[[release]]\nshows = '--x'\nmodle = ['x']\n"),
+            file("f", "[[release]]\nshows = '--x'\nscreen = { submit = 'C-m' }\n"),
             file("a", "title = 'A'\nmodle = ['x']\n"),
             file("b", "title = 'B'\nmodel = 7\n"),
             file("c", "title = \n"),
@@ -348,10 +380,12 @@ mod tests {
         ];
         let (catalog, bad) = Catalog::built_in().with(&files);
         let told: Vec<String> = bad.iter().map(ToString::to_string).collect();
-        assert!(told[0].starts_with("/u/a.toml:2: unknown field `modle`"), "{told:?}");
-        assert!(told[1].starts_with("/u/b.toml:2: "), "{told:?}");
-        assert!(told[2].starts_with("/u/c.toml:1: "), "{told:?}");
-        assert!(told[3].contains("'../x' is no name"), "{told:?}");
+        assert!(told[0].starts_with("/u/e.toml: unknown field `modle`"), "{told:?}");
+        assert!(told[1].contains("'screen' is the same for all releases"), "{told:?}");
+        assert!(told[2].starts_with("/u/a.toml:2: unknown field `modle`"), "{told:?}");
+        assert!(told[3].starts_with("/u/b.toml:2: "), "{told:?}");
+        assert!(told[4].starts_with("/u/c.toml:1: "), "{told:?}");
+        assert!(told[5].contains("'../x' is no name"), "{told:?}");
         assert!(catalog.named("good").is_some());
     }
 }

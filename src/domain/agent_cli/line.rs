@@ -357,8 +357,7 @@ impl Maker<'_> {
     fn system_prompt(&mut self) -> Option<String> {
         let prompt = self.call.prompt.map(str::to_owned);
         let Some(system) = self.call.system_prompt else { return prompt };
-        if !self.cli.system_prompt.of(self.backend).is_empty() && system.len() <= PROMPT_MAX {
-            self.add(&self.cli.system_prompt, system);
+        if system.len() <= PROMPT_MAX && self.add(&self.cli.system_prompt, system) {
             return prompt;
         }
         Some(prompt.map_or_else(|| system.to_owned(), |prompt| format!("{system}\n\n{prompt}")))

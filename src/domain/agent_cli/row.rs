@@ -1,5 +1,6 @@
 //! A row of the catalog: everything that is known of one agent program.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -9,7 +10,7 @@ use crate::core::Diagnose;
 use crate::domain::agent::BackendKind;
 
 /// How one agent program is recognised, run, spoken to and read.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AgentCli {
     /// Its name.
@@ -77,6 +78,31 @@ pub struct AgentCli {
     /// What it asks, at its start or later. The first that fits counts.
     #[serde(rename = "dialog")]
     pub dialogs: Vec<DialogSpec>,
+    /// What is different in some of its releases. The last one that fits counts.
+    #[serde(rename = "release")]
+    pub releases: Vec<ReleaseSpec>,
+}
+
+impl AgentCli {
+    /// The row as it is for the release whose help shows `flags`.
+    pub fn of_release(&self, flags: &BTreeSet<String>) -> &Self {
+        let fits = |release: &&ReleaseSpec| flags.contains(&release.shows);
+        let found = self.releases.iter().rev().find(fits);
+        found.and_then(|release| release.row.as_deref()).unwrap_or(self)
+    }
+}
+
+/// How releases of a program are started that differ from what the row says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseSpec {
+    /// An option that the help of those releases shows, and that of the others does not.
+    pub shows: String,
+    /// The keys of the row that are different.
+    #[serde(flatten)]
+    pub changes: toml::Table,
+    /// The row with these changes.
+    #[serde(skip)]
+    pub(super) row: Option<Box<AgentCli>>,
 }
 
 /// A server on this machine that a program talks to, and what to do without it.

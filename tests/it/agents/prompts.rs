@@ -250,3 +250,20 @@ fn openclaw_gets_the_key_of_its_gateway_and_nobody_else_does() {
     assert_eq!(got("hush-hush", Some("mine"), "tmux").as_deref(), Some("mine"));
     assert_eq!(got("${ELSEWHERE}", None, "tmux"), None, "only OpenClaw knows what that means");
 }
+
+#[test]
+fn releases_that_are_called_otherwise_are_called_as_they_want() {
+    let called = |help: &str, backend: &str| {
+        let place = Place::new(&[], &[("FAKE_HELP", help)]);
+        place.program("opencode", ARGUMENTS);
+        let words = ["spawn", backend, "opencode", "--task", "Dig", "--dry-run"];
+        let plan = place.json(&words)["plan"].clone();
+        let argv = plan["argv"].as_array().expect("words").iter().filter_map(|word| word.as_str());
+        (argv.skip(1).collect::<Vec<_>>().join(" "), plan["promptBy"].clone())
+    };
+    let new = "--prompt --session --auto";
+    assert_eq!(called("nothing", "tmux"), ("--yolo -p <prompt>".into(), "argument".into()));
+    assert_eq!(called(new, "tmux"), ("--auto".into(), "typed".into()));
+    assert_eq!(called(new, "subprocess"), ("run --auto <prompt>".into(), "argument".into()));
+    assert_eq!(called("--prompt", "tmux"), (String::new(), "typed".into()));
+}
