@@ -270,6 +270,7 @@ impl Screen {
     pub fn is_described(&self) -> bool {
         let composer = &self.composer;
         composer.ruled
+            || !composer.foot.is_empty()
             || [&self.ready, &self.idle, &composer.prefix].iter().any(|marks| !marks.is_empty())
     }
 }
@@ -315,6 +316,9 @@ pub struct Composer {
     pub placeholder: Vec<String>,
     /// Whether it has no prefix: it is what stands between the last two rules.
     pub ruled: bool,
+    /// What the line under it begins with, if it has no prefix but a bar at the left of each line.
+    /// Its last written line tells the model and the like.
+    pub foot: String,
     /// At most so many written lines follow it (hints, a status line).
     pub below: Option<usize>,
 }

@@ -11,7 +11,9 @@ const SHELL: &str = "Bash";
 pub(super) fn answer(script: &Script, body: &Value, number: usize) -> Answer {
     let tools = body["tools"].as_array().map_or(&[][..], Vec::as_slice);
     let shell = tools.iter().filter_map(|tool| tool["name"].as_str());
-    let shell = shell.into_iter().find(|name| matches!(*name, SHELL | "exec" | "bash"));
+    let shell = shell
+        .into_iter()
+        .find(|name| matches!(*name, SHELL | "exec" | "bash" | "run_shell_command"));
     let said = match shell {
         Some(name) => {
             let (message, done) = turn(body);

@@ -37,6 +37,7 @@ fn screens_of_the_real_programs_are_understood() {
             let told = reading.dialog().is_none_or(|dialog| match &*file {
                 "permission-boxed.txt" => dialog.text.contains("touch asked.txt"),
                 "permission-shell.txt" => dialog.text.contains("echo "),
+                "permission-touch.txt" => dialog.text.contains("touch done-by"),
                 "permission-edit.txt" => {
                     ["new", "1 a", "2 b"].map(|t| dialog.text.contains(t)) == [true; 3]
                 }

@@ -201,7 +201,11 @@ fn own_words(lines: &[Line]) -> Vec<Line> {
 fn composer(row: &AgentCli, lines: &[Line]) -> Option<String> {
     let spec = &row.screen.composer;
     if spec.ruled {
-        return ruled(lines);
+        return ruled(lines, spec.below.unwrap_or(0));
+    }
+    if !spec.foot.is_empty() {
+        let text = barred(lines, &spec.foot)?;
+        return Some(if marks::any_in(&spec.placeholder, &text) { String::new() } else { text });
     }
     let at = lines.iter().rposition(|line| line.after_prefix(&spec.prefix).is_some())?;
     let below = spec.below.unwrap_or(BELOW_COMPOSER);
@@ -223,11 +227,22 @@ fn composer(row: &AgentCli, lines: &[Line]) -> Option<String> {
     Some(text.trim().to_owned())
 }
 
-/// A composer without a prefix: what stands between the last two rules, if nothing follows them.
-fn ruled(lines: &[Line]) -> Option<String> {
+/// A composer without a prefix: the lines with a bar above the last line that begins with `foot`,
+/// but for the last written one.
+fn barred(lines: &[Line], foot: &str) -> Option<String> {
+    let end = lines.iter().rposition(|line| line.text.trim_start().starts_with(foot))?;
+    let bars = lines[..end].iter().rev().map_while(Line::beside_bar);
+    let mut typed: Vec<String> = bars.skip_while(String::is_empty).skip(1).collect();
+    typed.reverse();
+    Some(typed.join("\n").trim().to_owned())
+}
+
+/// A composer without a prefix: what stands between the last two rules, if at most `below` lines
+/// follow them.
+fn ruled(lines: &[Line], below: usize) -> Option<String> {
     let last = lines.iter().rposition(Line::is_rule)?;
     let first = lines[..last].iter().rposition(Line::is_rule)?;
-    if lines[last + 1..].iter().any(|line| !line.is_blank()) {
+    if lines[last + 1..].iter().filter(|line| !line.is_blank()).count() > below {
         return None;
     }
     let typed: Vec<String> = lines[first + 1..last].iter().map(Line::typed).collect();

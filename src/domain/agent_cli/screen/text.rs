@@ -7,6 +7,8 @@ const RULE: [char; 17] =
     ['─', '━', '═', '╌', '┄', '▔', '▁', '▀', '▄', '╭', '╮', '╰', '╯', '┌', '┐', '└', '┘'];
 /// Those of broken rules.
 const EDGE: [char; 2] = ['╌', '┄'];
+/// Blanks between a composer and a panel to the right of it.
+const GAP: &str = "        ";
 /// The shortest row of such characters that counts as a rule.
 const RULE_MIN: usize = 8;
 
@@ -158,6 +160,16 @@ impl Line {
     /// The line, without what is only shown as an example.
     pub(super) fn typed(&self) -> String {
         self.typed_from(0)
+    }
+
+    /// What stands beside the bar that the line begins with, without what is only shown as an
+    /// example, and without what a panel to the right of it shows.
+    pub(super) fn beside_bar(&self) -> Option<String> {
+        let bar = self.text.chars().take_while(|c| c.is_whitespace()).count();
+        self.text.chars().nth(bar).filter(|c| FRAME.contains(c))?;
+        let typed = self.text.chars().zip(&self.hints).skip(bar + 1);
+        let typed: String = typed.filter(|(_, hint)| !**hint).map(|(c, _)| c).collect();
+        Some(typed.split(GAP).next().unwrap_or_default().trim().to_owned())
     }
 
     fn typed_from(&self, start: usize) -> String {
