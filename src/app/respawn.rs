@@ -1,5 +1,8 @@
 //! Starting an agent again that has ended: a few times, and never against its will.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use serde::Serialize;
 
 use super::inbox::{self, Draft};
@@ -116,9 +119,8 @@ pub fn after_exit(
     agent: &AgentName,
     ending: &Ending,
 ) -> Outcome<Option<Respawned>> {
-    let started = liveness::registry(app, team).contains_key(agent.as_str());
     let waiting = task::all(app, team)?.iter().any(|task| task.status == Status::Pending);
-    if !started || !waiting {
+    if !waiting || !is_registered(app, team, agent) {
         return Ok(None);
     }
     let done = respawn(app, team, agent, ending)?;
@@ -128,6 +130,23 @@ pub fn after_exit(
     };
     tell_leader(app, team, agent, text)?;
     Ok(Some(done))
+}
+
+/// How long whoever starts an agent may take to register it once it was seen to run.
+const REGISTERED_WITHIN: Duration = Duration::from_secs(1);
+
+/// Whether the agent was started, and did not end before its start could be called one.
+fn is_registered(app: &App, team: &TeamName, agent: &AgentName) -> bool {
+    let deadline = Instant::now() + REGISTERED_WITHIN;
+    loop {
+        if liveness::registry(app, team).contains_key(agent.as_str()) {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Tells the leader of an agent's start, unless it is the leader's own.
