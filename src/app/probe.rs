@@ -360,14 +360,16 @@ fn try_out(
     // A key that is refused now would not be asked about again.
     let careful = !wish.allow.iter().any(|name| name.replace('_', "-") == "api-key");
     let starter = Starter { terminal, window: &window, row, permit, waits: true, careful };
-    let settled = starter.settle(begun + wish.patience);
+    let until = begun + wish.patience;
+    let settled = starter.settle(until);
     let mut seen = Seen { tmux: terminal.version().unwrap_or_default(), ..Seen::default() };
     let done = settled.and_then(|settled| {
         seen.answered = settled.answered;
         match settled.shows {
             Shows::Ready => {
                 // Some draw everything anew once more.
-                seen.ready = wait(terminal, row, &window, Reading::is_ready)?.is_some();
+                let left = until.saturating_duration_since(Instant::now());
+                seen.ready = wait(terminal, row, &window, left, Reading::is_ready)?.is_some();
                 seen.ready_seconds = begun.elapsed().as_secs_f64();
             }
             Shows::Asks(dialog) => seen.left_at = Some(dialog),
@@ -397,14 +399,15 @@ fn reading(terminal: &dyn Terminal, row: &AgentCli, window: &Window) -> Outcome<
     Ok(shown.map(|shown| screen::read(row, &shown.screen)))
 }
 
-/// Waits for a reading.
+/// Waits for a reading, at most so long.
 fn wait(
     terminal: &dyn Terminal,
     row: &AgentCli,
     window: &Window,
+    limit: Duration,
     wanted: impl Fn(&Reading) -> bool,
 ) -> Outcome<Option<Reading>> {
-    let deadline = Instant::now() + PASTE_MAX;
+    let deadline = Instant::now() + limit;
     loop {
         let now = reading(terminal, row, window)?;
         let found = now.as_ref().is_some_and(&wanted);
@@ -431,15 +434,17 @@ fn try_typing(
     if !terminal.paste(window, "clawteam\nprobe")? {
         return Ok(());
     }
-    if let Some(Reading::Draft { text }) = wait(terminal, row, window, draft)? {
+    if let Some(Reading::Draft { text }) = wait(terminal, row, window, PASTE_MAX, draft)? {
         seen.bracketed_paste = Some(text.contains("clawteam") || text.contains("Pasted"));
     }
     clear(&["C-u", "C-u", "C-u"])?;
     let Some(text) = &wish.send else { return Ok(()) };
-    if wait(terminal, row, window, Reading::is_ready)?.is_none() || !terminal.paste(window, text)? {
+    if wait(terminal, row, window, PASTE_MAX, Reading::is_ready)?.is_none()
+        || !terminal.paste(window, text)?
+    {
         return Ok(());
     }
-    if wait(terminal, row, window, draft)?.is_none() {
+    if wait(terminal, row, window, PASTE_MAX, draft)?.is_none() {
         return Ok(());
     }
     let own = row.screen.submit.as_str();
@@ -452,7 +457,7 @@ fn try_typing(
                 Reading::Working { draft: None } | Reading::Ready | Reading::Dialog(_)
             )
         };
-        if wait(terminal, row, window, sent)?.is_some() {
+        if wait(terminal, row, window, PASTE_MAX, sent)?.is_some() {
             seen.submit = Some(key.to_owned());
             break;
         }
